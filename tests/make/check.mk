@@ -1,0 +1,21 @@
+.PHONY: check lint types walls ansible-lint unit policy format
+check: lint types walls ansible-lint unit ## everything fast: ruff, mypy, import-linter, ansible-lint, policy, unit
+
+lint: $(READY)
+	@ruff check -q . && ruff format -q --check .
+	@yamllint -s .
+
+format: $(READY) ## let ruff format the tree
+	@ruff check -q --fix . ; ruff format -q .
+
+types: $(READY)
+	@mypy --no-error-summary
+
+walls: $(READY)
+	@lint-imports --no-cache >/dev/null || lint-imports --no-cache
+
+ansible-lint: $(READY)
+	@ansible-lint -q --nocolor
+
+unit: $(READY) ## unit and policy tests
+	@pytest -q -n 2 tests/unit tests/policy
