@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -165,7 +166,7 @@ class ProbeResult:
         reachable: False = did not answer (``error`` says how).
         needs_run: True unless the probe can prove that the playbook would change nothing.
         pending: ``{"name","from","to","class","held"}`` rows, ``None`` when the scan was not answered.
-        guard: The guard record of the asked occurrence (JSON of the device), ``None`` when there is none.
+        guard: Guard records of the asked occurrence: work step → record (docs/explanation/contracts.md 3), ``None`` when there is none.
         unit_active: A transient unit of ours still runs there.
         boot: Boot identity (boot_id on machines, start time of PID 1 in containers).
         facts: Everything else (disk, dpkg state, locks, timers, logged-in people, python, become).
@@ -399,6 +400,14 @@ class LeaseStore(Protocol):
     def locks(self) -> Sequence[DeviceLock]: ...
 
 
+class LeaseGuardian(Protocol):
+    """Keeps a lease alive while its work goes on."""
+
+    def keep(self, lease: Lease, *, ttl: float) -> AbstractContextManager[Callable[[], bool]]:
+        """Renew in the background inside the block. The callable answers True once the lease is lost or cannot be renewed in time."""
+        ...
+
+
 class HistoryStore(Protocol):
     """What earlier occurrences taught us."""
 
@@ -500,12 +509,22 @@ class Rejected:
     reason: str
 
 
-type Delivery = Sent | Retryable | Rejected
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubtful:
+    """Handed over completely, but the answer never came: it may or may not have been taken (policy per kind decides)."""
+
+    reason: str
+
+
+type Delivery = Sent | Retryable | Rejected | Doubtful
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """A rendered notice. ``calendar`` is the iCalendar text with ``method``; ``attachments`` are (name, type, bytes)."""
+    """A rendered notice. ``calendar`` is the iCalendar text with ``method``; ``attachments`` are (name, type, bytes).
+
+    ``recipient`` is one bare address, ``recipient_name`` what stands beside it; ``sender`` may carry a display name.
+    """
 
     message_id: str
     sender: str
@@ -513,6 +532,7 @@ class Message:
     subject: str
     text: str
     html: str
+    recipient_name: str = ""
     calendar: str | None = None
     method: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
