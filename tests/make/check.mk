@@ -1,5 +1,5 @@
-.PHONY: check lint types walls ansible-lint unit policy format
-check: lint types walls ansible-lint unit ## everything fast: ruff, mypy, import-linter, ansible-lint, policy, unit
+.PHONY: check lint types walls ansible-lint unit format docs
+check: $(READY) lint types walls ansible-lint unit ## everything fast: ruff, mypy, import-linter, ansible-lint, policy, unit
 
 lint: $(READY)
 	@ruff check -q . && ruff format -q --check .
@@ -19,3 +19,6 @@ ansible-lint: $(READY)
 
 unit: $(READY) ## unit and policy tests
 	@pytest -q -n 2 tests/unit tests/policy
+
+docs: $(READY) ## write the generated pages and tables again (policy tests compare them)
+	@python -m tests.policy.generate
