@@ -1,0 +1,1 @@
+"""Alembic's directory: one module per schema revision."""
