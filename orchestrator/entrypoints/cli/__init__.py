@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import select
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -107,7 +108,18 @@ def _usage(error: typer.TyperException, args: Sequence[str]) -> int:
         return BadInputError.exit_code
     ctx = getattr(error, "ctx", None)
     hint = f" See: {ctx.command_path} --help" if ctx is not None else ""
-    return _refused(BadInputError(f"{text}{hint}"), args)
+    stop = "" if text.endswith("?") else "."
+    return _refused(BadInputError(f"{text.rstrip('.')}{_given(error, args)}{stop}{hint}"), args)
+
+
+def _given(error: typer.TyperException, args: Sequence[str]) -> str:
+    """The value that was refused; typer's message leaves it out."""
+    names = set(getattr(getattr(error, "param", None), "opts", ()))
+    for word, following in zip(args, [*args[1:], ""], strict=True):
+        name, equals, value = word.partition("=")
+        if name in names and (equals or following):
+            return f' (given: "{value if equals else following}")'
+    return ""
 
 
 def _crashed(error: Exception) -> int:
@@ -127,9 +139,13 @@ def _crashed(error: Exception) -> int:
 
 
 def _stdout_is_gone() -> bool:
+    """Whether nobody reads standard output any more; if so, what is left to write goes nowhere."""
     try:
-        sys.stdout.flush()
-    except BrokenPipeError:
+        watch = select.poll()
+        watch.register(sys.stdout.fileno(), select.POLLOUT)
+        gone = any(event & (select.POLLERR | select.POLLNVAL) for _, event in watch.poll(0))
+    except (OSError, ValueError):  # replaced by an object without a descriptor
+        return False
+    if gone:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return True
-    return False
+    return gone

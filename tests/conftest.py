@@ -1,0 +1,23 @@
+"""For every test: nothing of the machine it runs on leaks in."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+LEAKS = ("DESKSIDE_", "ANSIBLE_", "MOLECULE_")
+KEPT = frozenset({"ANSIBLE_HOME"})
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Drop variables that would change what is tested, before anything is imported."""
+    del config
+    for name in [n for n in os.environ if n.startswith(LEAKS) and n not in KEPT]:
+        del os.environ[name]
+
+
+@pytest.fixture(autouse=True)
+def _own_state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test finds or leaves state in the home of whoever runs it."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.getbasetemp() / "state-home"))
