@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from difflib import get_close_matches
 
+from orchestrator.application.errors import NotFoundError
 from orchestrator.domain.person import Person
 from orchestrator.domain.window import Freeze, Window
 
@@ -27,8 +29,11 @@ class OfficeFacts:
     Attributes:
         zones: Site name → IANA zone.
         priors: Playbook → predicted seconds while there is no history.
-        channel: Name of the channel every notice goes over.
+        channel: Name of the channel every notice goes over; empty = nobody can be told.
         domain: Domain of the sender address, for Message-IDs.
+        reboot_reserve: Kept free at the end of a window, so that a restart ends inside it.
+        wake_wait: How long a woken device may take to answer.
+        security_limit: A security fix pending for longer than this is overdue.
     """
 
     windows: Mapping[str, Window] = field(default_factory=dict)
@@ -39,9 +44,26 @@ class OfficeFacts:
     priors: Mapping[str, float] = field(default_factory=dict)
     channel: str = "mail"
     domain: str = "localhost"
+    reboot_reserve: timedelta = timedelta(minutes=15)
+    wake_wait: timedelta = timedelta(minutes=5)
+    security_limit: timedelta = timedelta(days=14)
+
+    def window(self, name: str) -> Window:
+        """The window of that name.
+
+        Raises:
+            NotFoundError: There is none; says which there are.
+        """
+        try:
+            return self.windows[name]
+        except KeyError:
+            raise NotFoundError(f'no maintenance window is called "{name}".{suggestion(name, self.windows)}') from None
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
-    """A sentence with a leading space that names the nearest known word, or nothing."""
-    near = get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f' Did you mean "{near[0]}"?' if near else ""
+    """`` Did you mean "x"?`` or `` Known: a, b.``, with a leading space."""
+    names = sorted(known)
+    near = get_close_matches(word, names, n=1, cutoff=0.6)
+    if near:
+        return f' Did you mean "{near[0]}"?'
+    return f" Known: {', '.join(names[:8])}{' …' if len(names) > 8 else ''}." if names else " None is known."

@@ -150,4 +150,7 @@ class Office:
             priors={playbook: prior.total_seconds() for playbook, prior in self.priors.items()},
             channel=mail.name if mail else "",
             domain=mail.sender.partition("@")[2] if mail else "",
+            reboot_reserve=self.reboot_reserve,
+            wake_wait=self.wake_wait,
+            security_limit=self.limits.oldest_security_fix,
         )
