@@ -92,7 +92,7 @@ def expand(rule: StartRule, zone: str, *, after: datetime, before: datetime) -> 
         ZoneInfoNotFoundError: No such zone.
     """
     last: datetime | None = None
-    for found in _readings(rule, zone, before):
+    for found in _readings(rule, zone, after, before):
         if isinstance(found, Start) and after <= found.starts_at < before and found.starts_at != last:
             last = found.starts_at
             yield found
@@ -106,7 +106,7 @@ def skipped(rule: StartRule, zone: str, *, after: datetime, before: datetime) ->
     """
     first = after.astimezone(ZoneInfo(zone)).date()
     last = before.astimezone(ZoneInfo(zone)).date()
-    for found in _readings(rule, zone, before):
+    for found in _readings(rule, zone, after, before):
         if isinstance(found, Skipped) and first <= found.local_date < last:
             yield found
 
@@ -121,8 +121,9 @@ def check(rule: StartRule) -> str | None:
     return problem or _never_fires(rule)
 
 
-def _readings(rule: StartRule, zone: str, before: datetime) -> Iterator[Start | Skipped]:
-    """Every date of the rule up to ``before``, read on the wall clock. A day of slack covers a start shifted over midnight."""
+def _readings(rule: StartRule, zone: str, after: datetime, before: datetime) -> Iterator[Start | Skipped]:
+    """The dates of the rule in that span, read on the wall clock, with days of slack for starts shifted over midnight."""
+    earliest = after.astimezone(ZoneInfo(zone)).date() - timedelta(days=2)
     horizon = before.astimezone(ZoneInfo(zone)).date() + timedelta(days=2)
     if rule.until is not None:
         horizon = min(horizon, rule.until + timedelta(days=1))
@@ -130,7 +131,10 @@ def _readings(rule: StartRule, zone: str, before: datetime) -> Iterator[Start | 
         day = base + timedelta(days=rule.plus_days)
         if day >= horizon:
             return
-        yield Skipped(day, f"{day_text(day)} is an excepted date") if day in rule.except_dates else _read(rule, day, zone)
+        if day in rule.except_dates:
+            yield Skipped(day, f"{day_text(day)} is an excepted date")
+        elif day >= earliest:
+            yield _read(rule, day, zone)
 
 
 def _dates(rule: StartRule) -> Iterator[date]:
