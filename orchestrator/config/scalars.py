@@ -45,27 +45,28 @@ def quoted(value: Any) -> str:
 
 def did_you_mean(word: str, known: object) -> str:
     """A leading-space sentence naming the nearest known word, or nothing."""
-    near = get_close_matches(word, [str(each) for each in known], n=1, cutoff=0.6) if isinstance(known, (list, tuple, set, frozenset, dict)) else []
+    near = (
+        get_close_matches(word, [str(each) for each in known], n=1, cutoff=0.6)
+        if isinstance(known, (list, tuple, set, frozenset, dict))
+        else []
+    )
     return f' Did you mean "{near[0]}"?' if near else ""
 
 
 def parse_text(value: Any) -> str:
     """A text that is not empty."""
     if not isinstance(value, str) or isinstance(value, VaultText):
-        raise ValueError(f"{quoted(value)} is not a text: put it in quotes" if _is_scalar(value) else f"{quoted(value)} is not a text")
+        hint = ": put it in quotes" if isinstance(value, (int, float)) else ""
+        raise ValueError(f"{quoted(value)} is not a text{hint}")  # noqa: TRY004 - one class for every bad value
     if not value.strip():
         raise ValueError("is empty: write a text or remove the key")
     return value
 
 
-def _is_scalar(value: Any) -> bool:
-    return isinstance(value, (int, float))
-
-
 def parse_bool(value: Any) -> bool:
     """``true`` or ``false``."""
     if not isinstance(value, bool):
-        raise ValueError(f"{quoted(value)} is neither true nor false: write one of them without quotes")  # noqa: TRY004
+        raise ValueError(f"{quoted(value)} is neither true nor false: write one of them without quotes")  # noqa: TRY004 - one class for every bad value
     return value
 
 
@@ -93,6 +94,14 @@ def parse_duration(value: Any) -> timedelta:
     if found > LONGEST:
         raise ValueError(f"{quoted(value)} is more than a year: write at most 366d")
     return found
+
+
+def parse_reminder(value: Any) -> timedelta:
+    """A lead time of a reminder."""
+    try:
+        return parse_duration(value)
+    except ValueError as error:
+        raise ValueError(f"{error}; or before_leaving") from None
 
 
 def parse_time(value: Any) -> time:
@@ -133,7 +142,9 @@ def parse_stay_up(value: Any) -> int | Fraction:
         return value
     if isinstance(value, str) and _SHARE.fullmatch(value):
         return parse_share(value)
-    raise ValueError(f"{quoted(value)} says neither how many nor which share: write a number from 1 up or a percentage, for example 2 or 75%")
+    raise ValueError(
+        f"{quoted(value)} says neither how many nor which share: write a number from 1 up or a percentage, for example 2 or 75%"
+    )
 
 
 def parse_zone(value: Any) -> str:
