@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -147,6 +147,15 @@ def cancel_notices(
         for notice in invitations
         if notice.kind is NoticeKind.INVITATION and (only is None or notice.person in only)
     )
+
+
+def sequences_after(notices: Iterable[Notice]) -> dict[str, int]:
+    """The SEQUENCE a new invitation needs for people whose earlier one was taken back: one more than the cancellation's."""
+    found: dict[str, int] = {}
+    for notice in notices:
+        if notice.kind is NoticeKind.CANCELLED:
+            found[notice.person] = max(found.get(notice.person, 0), notice.sequence + 1)
+    return found
 
 
 def report_notices(document: Mapping[str, Any], recipients: Sequence[str], *, channel: str, due: datetime) -> tuple[Notice, ...]:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+_BREAKS = re.compile(r"[\x00-\x1f\x7f\u0085\u2028\u2029]+")
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]|[\ud800-\udfff]")
 
 
 class NoticeKind(StrEnum):
@@ -80,3 +84,13 @@ class Notice:
 def calendar_uid(occurrence: str, person: str, domain: str) -> str:
     """Deterministic, globally unique UID of the one event a person gets for one occurrence (RFC 5545 3.8.4.7)."""
     return f"{hashlib.sha256(f'{occurrence}/{person}'.encode()).hexdigest()[:32]}@deskside.{domain}"
+
+
+def one_line(text: str) -> str:
+    """Text fit for a header: no control character survives, so nobody's name or reason can start a header of its own."""
+    return " ".join(printable(_BREAKS.sub(" ", text)).split())
+
+
+def printable(text: str) -> str:
+    """Text of several lines without what no mail may carry: other control characters and lone surrogates become U+FFFD."""
+    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)

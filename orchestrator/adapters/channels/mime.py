@@ -8,23 +8,16 @@ will be restarted is not a newsletter, and the footer says so.
 from __future__ import annotations
 
 import hashlib
-import re
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP, EmailPolicy
 from email.utils import parseaddr
 
 from orchestrator.application.ports import Message
+from orchestrator.domain.notice import one_line
 
 AUTOMATIC = {"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "OOF, AutoReply, DR, RN, NRN"}
-CONTROL = re.compile(r"[\x00-\x1f\x7f\u0085\u2028\u2029]+")
-SURROGATE = re.compile(r"[\ud800-\udfff]")
 POLICY = EmailPolicy(linesep=SMTP.linesep, max_line_length=76)
-
-
-def one_line(text: str) -> str:
-    """Header text: no control character survives, so nobody's name or reason can start a header of its own."""
-    return " ".join(CONTROL.sub(" ", SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text)).split())
 
 
 def build_mail(message: Message) -> EmailMessage:

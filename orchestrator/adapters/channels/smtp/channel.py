@@ -16,9 +16,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from email.message import EmailMessage
 
-from orchestrator.adapters.channels.mime import POLICY, build_mail, one_line
+from orchestrator.adapters.channels.mime import POLICY, build_mail
 from orchestrator.adapters.channels.smtp.server import Security, SmtpServer
 from orchestrator.application.ports import Delivery, Doubtful, Message, Rejected, Retryable, Sent
+from orchestrator.domain.notice import one_line
 
 ABOUT_US = frozenset({530, 534, 535, 538})
 """Replies that say ``log in first``, ``better login needed``, ``wrong password``, ``TLS needed``, wherever they come."""
