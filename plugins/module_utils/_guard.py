@@ -209,7 +209,7 @@ class GuardRoom:
             return Claim(verdict.verdict, record)
 
     def begin(self, ticket: Ticket, plan: Optional[Dict[str, Any]] = None) -> str:
-        """Write ``applying``; call it before the first change. A plan that is already there (RESUME) is kept.
+        """Write ``applying``; call it before the first change. A plan that is already there (RESUME) is kept and added to.
 
         Returns:
             The owner token which :meth:`finish` asks for.
@@ -223,9 +223,18 @@ class GuardRoom:
             if record["state"] in ("done", "failed"):
                 raise GuardError(f"{ticket.slug} is already {record['state']}")
             owner = secrets.token_hex(8)
-            kept = record.get("plan")
-            self._write(ticket, dict(record, state="applying", owner=owner, plan=kept if kept is not None else plan))
+            self._write(ticket, dict(record, state="applying", owner=owner, plan=merge_plans(record.get("plan"), plan)))
             return owner
+
+    def add_plan(self, ticket: Ticket, owner: str, plan: Dict[str, Any]) -> None:
+        """Add what is about to change to the plan of an apply that has begun; what is there already stays as it is.
+
+        Raises:
+            GuardRefusedError: The step belongs to another apply.
+        """
+        with self.locked():
+            record = self._owned(ticket, owner)
+            self._write(ticket, dict(record, plan=merge_plans(record.get("plan"), plan)))
 
     def finish(self, ticket: Ticket, owner: Optional[str], *, ok: bool, result: Dict[str, Any]) -> None:
         """Write the end: ``done`` or ``failed`` with the result dict.
@@ -237,9 +246,7 @@ class GuardRoom:
             GuardRefusedError: The step belongs to another apply or a newer worker.
         """
         with self.locked():
-            record = self._present(ticket) if owner else self._mine(ticket)
-            if owner and (record.get("owner") != owner or record["state"] != "applying"):
-                raise GuardRefusedError(f"the apply of {ticket.slug} has been taken over")
+            record = self._owned(ticket, owner) if owner else self._mine(ticket)
             if not owner and record["state"] != "claimed":
                 raise GuardRefusedError(f"{ticket.slug} is {record['state']}, not claimed")
             state = "done" if ok else "failed"
@@ -299,6 +306,12 @@ class GuardRoom:
             raise GuardRefusedError(taken_over(record))
         return record
 
+    def _owned(self, ticket: Ticket, owner: str) -> Dict[str, Any]:
+        record = self._present(ticket)
+        if record.get("owner") != owner or record["state"] != "applying":
+            raise GuardRefusedError(f"the apply of {ticket.slug} has been taken over")
+        return record
+
     def _write(self, ticket: Ticket, record: Dict[str, Any]) -> None:
         try:
             write_atomically(self.path(ticket), json.dumps(record, sort_keys=True) + "\n")
@@ -322,6 +335,18 @@ def judge(record: Optional[Dict[str, Any]], ticket: Ticket, alive: Callable[[str
 def taken_over(record: Dict[str, Any]) -> str:
     """Reason of rule 1."""
     return f"a newer worker (fence {record['fence']}) has taken over"
+
+
+def merge_plans(kept: Optional[Dict[str, Any]], more: Optional[Dict[str, Any]]) -> Dict[str, Any]:
+    """Add to a plan (a dict of dicts and lists) what is not in it yet: what was planned first stays as it was."""
+    merged = dict(kept or {})
+    for key, value in (more or {}).items():
+        old = merged.get(key)
+        if isinstance(value, dict):
+            merged[key] = {**value, **(old or {})}
+        else:
+            merged[key] = list(dict.fromkeys([*(old or []), *value]))
+    return merged
 
 
 def write_atomically(path: str, text: str, mode: int = 0o600) -> None:
