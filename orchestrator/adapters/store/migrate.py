@@ -54,8 +54,18 @@ def migrate(database: Database) -> None:
         BusyError: Another process is migrating and does not end.
     """
     with _locked(database.path.with_name(database.path.name + ".migrate.lock")):
+        _make_private(database.path)
         if not check(database.path, revision(database)):
             _upgrade(database)
+
+
+def _make_private(path: Path) -> None:
+    """Make the file for this user alone (it names people); SQLite gives its side files the same permissions."""
+    if not path.exists():
+        try:
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        except OSError as error:
+            raise StoreError(f"{path}: cannot be made: {error.strerror}; give this user write permission there") from error
 
 
 def _upgrade(database: Database) -> None:
