@@ -1,0 +1,51 @@
+"""What is generated is generated: nobody edits it by hand, nobody forgets to write it again."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchestrator.entrypoints.cli._table import COMMANDS
+from tests.policy import generate
+from tests.policy.tree import ROOT, roles
+
+
+def test_generated_pages_are_up_to_date() -> None:
+    stale = [
+        name
+        for name, page in generate.pages().items()
+        if not (ROOT / name).exists() or (ROOT / name).read_text(encoding="utf8") != page
+    ]
+    assert stale == [], "run: make docs"
+
+
+def test_every_command_of_the_table_is_in_this_version() -> None:
+    assert [name for name, entry in COMMANDS.items() if not entry.present()] == []
+
+
+def test_every_command_and_option_says_what_it_is() -> None:
+    silent = []
+    for path, command, ctx in generate.commands():
+        silent += [path] if not (command.help or "").strip() else []
+        silent += [f"{path} {names}" for names, text in generate.parameters(command, ctx) if not text.strip()]
+    assert silent == []
+
+
+def test_every_command_answers_as_json() -> None:
+    leaves = [(path, command) for path, command, _ in generate.commands() if not hasattr(command, "commands")]
+    assert leaves
+    assert [path for path, command in leaves if not any("--json" in param.opts for param in command.params)] == []
+
+
+def test_every_way_to_refuse_has_its_own_exit_code() -> None:
+    codes = [error.exit_code for error in generate.error_classes()]
+    assert len(codes) == len(set(codes))
+    assert min(codes) >= 10
+
+
+def test_marks_that_are_missing_are_an_error() -> None:
+    with pytest.raises(ValueError, match="lacks the marks"):
+        generate.put("no marks here", {"exit codes": "x"}, "README.md")
+
+
+def test_every_role_has_a_page_with_its_variables() -> None:
+    assert [role for role in roles() if not (ROOT / "roles" / role / "README.md").exists()] == []
