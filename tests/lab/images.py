@@ -1,0 +1,164 @@
+"""Builds the images of the lab's devices from the distribution's own packages; no container registry is asked.
+
+An image is rebuilt when anything that goes into it has changed: the label holds a checksum over all of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import CannotRunError, LabError
+from .host import limit_flags, podman
+from .packages import OLD, build_package, catalogue
+from .processes import as_root, run
+from .sources import KEYRING, host_mirrors
+
+GUEST = Path(__file__).resolve().parent / "guest"
+LABEL = "deskside.content"
+BUILD_TIMEOUT = 900.0
+PLATFORMS = {"debian12": "bookworm", "debian13": "trixie"}
+BASE = (
+    "systemd,systemd-sysv,dbus,libpam-systemd,python3,python3-apt,openssh-server,sudo,iproute2,procps,ca-certificates,"
+    "debian-archive-keyring,passwd,tzdata"
+)
+MAIL = "postfix,dovecot-imapd,dovecot-lmtpd,openssl"
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One image: a platform, what it holds on top of the base, and whether the lab's own packages are installed."""
+
+    platform: str
+    mail: bool = False
+    test: bool = False
+
+    @property
+    def name(self) -> str:
+        """Its name in podman's store."""
+        return f"localhost/deskside/{self.platform}{'-mail' if self.mail else ''}{'-test' if self.test else ''}"
+
+    @property
+    def base(self) -> Image:
+        """The image it is made from: itself without the lab's packages."""
+        return Image(self.platform, self.mail)
+
+
+def ensure(images: Sequence[Image], *, say: object = None) -> None:
+    """Build whatever is missing or outdated, at most two at a time.
+
+    Args:
+        images: What is needed.
+        say: Called with one line per image that has to be built.
+
+    Raises:
+        LabError: A build failed.
+    """
+    bases = list(dict.fromkeys(image.base for image in images))
+    layered = list(dict.fromkeys(image for image in images if image.test))
+    for stage in (bases, layered):
+        todo = [image for image in stage if not _current(image)]
+        for image in todo:
+            if callable(say):
+                say(
+                    f"building image {image.name}"
+                    + ("" if image.test else f" from {PLATFORMS[image.platform]} (once, about half a minute)")
+                )
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(_build, todo))
+
+
+def content(image: Image) -> str:
+    """A checksum over everything that decides what is in the image."""
+    digest = hashlib.sha256(f"{image} {BASE} {MAIL} {host_mirrors()}".encode())
+    for path in sorted(GUEST.iterdir()):
+        if path.is_file() and (image.mail or not path.name.startswith("mail")):
+            digest.update(path.name.encode() + path.read_bytes())
+    if image.test:
+        for package in catalogue():
+            digest.update(build_package(package))
+    return digest.hexdigest()[:32]
+
+
+def _current(image: Image) -> bool:
+    done = run(podman("image", "inspect", "--format", f'{{{{index .Labels "{LABEL}"}}}}', image.name), check=False)
+    return done.returncode == 0 and done.stdout.strip() == content(image)
+
+
+def _build(image: Image) -> None:
+    if image.test:
+        _layer(image)
+    else:
+        _bootstrap(image)
+
+
+def _bootstrap(image: Image) -> None:
+    suite = PLATFORMS[image.platform]
+    if not KEYRING.exists():
+        raise CannotRunError(
+            f"{KEYRING} is missing, so the Debian mirror cannot be trusted. Run: apt-get install debian-archive-keyring"
+        )
+    packages = f"{BASE},{MAIL}" if image.mail else BASE
+    hooks = [
+        f"install -m 755 {shlex.quote(str(GUEST / 'lab-boot'))} $1/usr/local/sbin/lab-boot",
+        f"{shlex.quote(str(GUEST / 'base.sh'))} $1",
+    ]
+    if image.mail:
+        hooks.append(f"{shlex.quote(str(GUEST / 'mail.sh'))} $1")
+    build = [
+        *as_root(),
+        "mmdebstrap",
+        "--quiet",
+        "--variant=minbase",
+        f"--include={packages}",
+        *(f"--customize-hook={hook}" for hook in hooks),
+    ]
+    build += [
+        "--dpkgopt=force-unsafe-io",
+        "--dpkgopt=path-exclude=/usr/share/doc/*",
+        suite,
+        "-",
+        f"deb [signed-by={KEYRING}] {host_mirrors().release} {suite} main",
+    ]
+    load = podman(
+        "import", "--quiet", "--change", f"LABEL {LABEL}={content(image)}", "--change", 'CMD ["/sbin/init"]', "-", image.name
+    )
+    _pipe(build, load, image.name)
+
+
+def _pipe(build: list[str], load: list[str], name: str) -> None:
+    with tempfile.TemporaryFile() as said, subprocess.Popen(build, stdout=subprocess.PIPE, stderr=said) as maker:
+        try:
+            loaded = subprocess.run(load, stdin=maker.stdout, capture_output=True, check=False, timeout=BUILD_TIMEOUT)
+            code = maker.wait(timeout=60)
+        except subprocess.TimeoutExpired as error:
+            maker.kill()
+            raise LabError(f"building {name}: not finished after {BUILD_TIMEOUT:.0f} s; is the mirror reachable?") from error
+        said.seek(0)
+        words = said.read().decode(errors="replace")
+    if code or loaded.returncode:
+        run(podman("rmi", "--force", name), check=False)
+        raise LabError(f"building {name} failed: {(words.strip() or loaded.stderr.decode(errors='replace'))[-600:]}")
+
+
+def _layer(image: Image) -> None:
+    """Put the lab's packages, each in its old version, on top of the base; its Debian sources go away."""
+    with tempfile.TemporaryDirectory(prefix="deskside-layer-") as folder:
+        room = Path(folder)
+        (room / "debs").mkdir()
+        for package in catalogue():
+            if package.version == OLD:
+                (room / "debs" / package.file_name).write_bytes(build_package(package))
+        (room / "Containerfile").write_text(
+            f"FROM {image.base.name}\nCOPY debs /tmp/debs\n"
+            "RUN dpkg --force-unsafe-io -i /tmp/debs/*.deb && apt-mark -q hold lab-held && rm -rf /tmp/debs "
+            "/etc/apt/sources.list /etc/apt/sources.list.d/* /var/lib/apt/lists/*\n"
+        )
+        flags = ("--quiet", "--layers=false", "--network", "none", *limit_flags(), "--label", f"{LABEL}={content(image)}")
+        run(podman("build", *flags, "-t", image.name, str(room)), timeout=BUILD_TIMEOUT)
