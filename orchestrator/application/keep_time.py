@@ -65,11 +65,8 @@ class KeepTime:
         """Start what is open, miss what is past its cutoff."""
         now = self._clock.now()
         for row in self._store.occurrences(limit=200):
-            plan = self._store.plan(row.id) if not row.state.over else None
+            plan = self._store.plan(row.id) if row.state is RolloutState.PLANNED else None
             if plan is None:
-                continue
-            if row.state is not RolloutState.PLANNED:
-                self._start(row.id)
                 continue
             verdict = plan.occurrence.may_start(now)
             if not isinstance(verdict, Deny):

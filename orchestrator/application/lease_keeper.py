@@ -27,7 +27,8 @@ class LeaseKeeper:
         store: Where the lease lives.
         lease: As it was acquired, or renewed, just now.
         ttl: Its life in seconds; renewed every quarter of it.
-        on_lost: Called exactly once, from a thread, with a sentence: end the work now. Never called after the context was left.
+        on_lost: Called at most once, from a thread, with a sentence: end the work now (set an event; do not wait for the work here).
+            Never called after the context was left.
         clock: The source of now.
         margin: How many seconds before the end the work is stopped; default a fifth of ``ttl``, at most 10.
         lock_holder: The holder whose device locks are renewed too; ``None`` = none.
@@ -51,7 +52,7 @@ class LeaseKeeper:
         self._clock = clock
         self._margin = min(10.0, ttl / 5) if margin is None else margin
         self._lock_holder = lock_holder
-        self._guard = threading.Lock()
+        self._guard = threading.RLock()
         self._closed = threading.Event()
         self._reason = ""
         self._trouble = ""
@@ -115,4 +116,4 @@ class LeaseKeeper:
                 return
             self._reason = reason
             self._closed.set()
-        self._on_lost(reason)
+            self._on_lost(reason)

@@ -6,38 +6,11 @@ keeps them. Pausing and cancelling happen inside the steps: they look at the sto
 
 from __future__ import annotations
 
-from typing import Literal, Protocol, TypedDict
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 GO = "go"
 """What :meth:`RolloutSteps.open` says when the rollout may begin or go on."""
-
-
-class Batch(TypedDict):
-    """Run this batch now. Its id is the same however often it is asked for."""
-
-    batch: str
-
-
-class Wait(TypedDict):
-    """Ask again after so many seconds at the latest (the engine asks earlier, every few seconds, so that a cancel is seen)."""
-
-    wait: float
-
-
-class Done(TypedDict):
-    """There is nothing more to do in this ring."""
-
-    done: Literal[True]
-
-
-class Decided(TypedDict):
-    """The gate has been decided. Red: no later ring begins."""
-
-    verdict: Literal["green", "red"]
-
-
-type Next = Batch | Wait | Done
-type GateAnswer = Wait | Decided
 
 
 class RolloutSteps(Protocol):
@@ -55,8 +28,12 @@ class RolloutSteps(Protocol):
         """Probe, wake, settle who is absent."""
         ...
 
-    def next_batch(self, occurrence: str, ring: str) -> Next:
-        """What to do next in this ring. The same batch is answered until :meth:`run_batch` has finished it."""
+    def next_batch(self, occurrence: str, ring: str) -> Mapping[str, Any]:
+        """What to do next in this ring: ``{"batch": id}``, ``{"wait": seconds}`` or ``{"done": True}``.
+
+        The id of a batch is the same however often it is asked for, until :meth:`run_batch` has finished it. The engine asks again
+        after ``wait`` seconds, and after five at the latest, so that a cancel is seen.
+        """
         ...
 
     def run_batch(self, batch_id: str) -> None:
@@ -67,8 +44,8 @@ class RolloutSteps(Protocol):
         """Begin to soak."""
         ...
 
-    def gate(self, occurrence: str, ring: str) -> GateAnswer:
-        """Look at the gate once."""
+    def gate(self, occurrence: str, ring: str) -> Mapping[str, Any]:
+        """Look at the gate once: ``{"wait": seconds}`` or ``{"verdict": "green" | "red"}``. Red: no later ring begins."""
         ...
 
     def finish(self, occurrence: str) -> None:

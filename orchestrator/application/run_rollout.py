@@ -10,6 +10,7 @@ from typing import Any
 from orchestrator.application.notice_facts import closing_notices
 from orchestrator.application.office import OfficeFacts
 from orchestrator.application.ports import Clock, DeviceRun, GateRow, LogEntry, OccurrenceRow, Prober, ProbeResult, Store
+from orchestrator.application.rollout_steps import GO, GateAnswer, Next
 from orchestrator.application.run_batch import RunBatch
 from orchestrator.domain import gates, occurrences, waves
 from orchestrator.domain.notice import NoticeKind
@@ -17,8 +18,6 @@ from orchestrator.domain.outcome import DeviceState, Outcome, RolloutState
 from orchestrator.domain.plan import Plan, PlannedRing
 from orchestrator.domain.verdict import Deny, Verdict
 from orchestrator.domain.window import RebootPolicy
-
-GO = "go"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +147,7 @@ class RunRollout:
 
     # -- waves ---------------------------------------------------------------------------------------------------
 
-    def next_batch(self, occurrence: str, ring: str) -> dict[str, Any]:
+    def next_batch(self, occurrence: str, ring: str) -> Next:
         """``{"batch": id}``, ``{"wait": seconds}`` or ``{"done": True}``."""
         plan = self._plan(occurrence)
         runs = [run for run in self._ring_runs(occurrence, ring) if run.state is not DeviceState.SETTLED]
@@ -166,7 +165,7 @@ class RunRollout:
             return {"done": True}
         return self._choose(plan, self._ring(plan, ring), runs)
 
-    def _choose(self, plan: Plan, ring: PlannedRing, runs: Sequence[DeviceRun]) -> dict[str, Any]:
+    def _choose(self, plan: Plan, ring: PlannedRing, runs: Sequence[DeviceRun]) -> Next:
         order = [device.name for device in ring.devices]
         candidates = sorted((run.device for run in runs), key=order.index)
         facts = plan.facts
@@ -210,11 +209,11 @@ class RunRollout:
         )
         self._log(occurrence, "phase", f"gate {ring}: soaking {soak.total_seconds():.0f} s")
 
-    def gate(self, occurrence: str, ring: str) -> dict[str, Any]:
+    def gate(self, occurrence: str, ring: str) -> GateAnswer:
         """``{"wait": seconds}`` while it soaks, then ``{"verdict": "green" | "red"}``; decided once and kept."""
         row = next(row for row in self._store.gates(occurrence) if row.ring == ring)
         if row.verdict:
-            return {"verdict": row.verdict}
+            return {"verdict": "red" if row.verdict == "red" else "green"}
         plan, now = self._plan(occurrence), self._clock.now()
         if now < row.soak_until and self._halted(occurrence, plan) is None:
             return {"wait": min((row.soak_until - now).total_seconds(), 5.0)}
@@ -260,6 +259,21 @@ class RunRollout:
         if row.state is RolloutState.CANCELLING:
             return RolloutState.CANCELLED
         return RolloutState.STOPPED if red else RolloutState.FINISHED
+
+    def fail(self, occurrence: str, reason: str) -> None:
+        """The workflow cannot go on: say so, settle what nobody can vouch for, tell the people."""
+        row, plan = self._store.occurrence(occurrence), self._store.plan(occurrence)
+        if row is None or plan is None or row.state.over:
+            return
+        for run in [run for run in self._store.device_runs(occurrence) if run.state is not DeviceState.SETTLED]:
+            self._settle(run, Outcome.UNKNOWN if run.touched else Outcome.NOT_REACHED, f"the rollout was stopped: {reason}")
+        now = self._clock.now()
+        self._store.cancel(occurrence, kinds=[NoticeKind.REMINDER, NoticeKind.STARTED])
+        self._close(plan, now)
+        ended = RolloutState.CANCELLED if row.state is RolloutState.CANCELLING else RolloutState.STOPPED
+        ended = RolloutState.MISSED if row.state is RolloutState.PLANNED else ended
+        self._store.move(occurrence, ended, note=reason, now=now)
+        self._log(occurrence, "stopped", reason)
 
     def _close(self, plan: Plan, now: datetime) -> None:
         if not self._office.channel:
