@@ -229,12 +229,14 @@ def lock_holders(proc_locks: str) -> Dict[int, int]:
     return holders
 
 
-_PROGRESS = re.compile(r"^\(Reading database \.\.\. \d*%?|^(Get|Hit|Ign):\d+ |^debconf: delaying")
+_PROGRESS = re.compile(
+    r"^\(Reading database \.\.\.|^(Get|Hit|Ign):\d+ |^debconf: delaying|^(Reading|Building|Calculating) [a-z ]+\.\.\.$"
+)
 
 
 def tail(text: str, count: int = LINES) -> List[str]:
     """Last lines of a program's output, without its progress display."""
-    lines = [line.rsplit("\r", 1)[-1].rstrip() for line in text.replace("\r\n", "\n").splitlines()]
+    lines = [line.rsplit("\r", 1)[-1].rstrip() for line in text.replace("\r\n", "\n").split("\n")]
     return [line for line in lines if line and not _PROGRESS.match(line)][-count:]
 
 

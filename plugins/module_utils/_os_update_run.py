@@ -84,7 +84,8 @@ class _Run:
             if claim.verdict == _guard.REFUSE:
                 raise _guard.GuardRefusedError(claim.reason)
             if claim.verdict == _guard.ADOPT:
-                return engine.adopted(claim.record)
+                reasons = self.host.reboot_reasons()  # it may have restarted since
+                return {**engine.adopted(claim.record), "reboot_required": bool(reasons), "reboot_reasons": reasons}
             if claim.verdict != _guard.ATTACH:
                 return self._work(resume=claim.verdict == _guard.RESUME)
             if not self.launcher.wait():
@@ -128,6 +129,7 @@ def answer(result: Dict[str, Any], *, check_mode: bool) -> Dict[str, Any]:
     """Make the module's result of the ``deskside`` dict: changed, diff and the fact for the play that may restart."""
     packages = result.get("packages", [])
     did = result["state"] in ("done", "failed") and (bool(packages) or result["state"] == "done")
+    packages = packages if did else []
     return {
         "changed": did,
         "diff": {"before": _versions(packages, "from"), "after": _versions(packages, "to")},

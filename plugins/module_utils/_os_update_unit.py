@@ -33,7 +33,7 @@ PARTS = (
 )  # fmt: skip
 RUN = "/run/deskside"
 WORK_LOCK = f"{_guard.ROOT}/work.lock"
-START = f"import sys; sys.path.insert(0, sys.argv[1]); from {PACKAGE}._os_update_unit import main; main(sys.argv[1])"
+START = f"import sys\n\nsys.path.insert(0, sys.argv[1])\nfrom {PACKAGE}._os_update_unit import main\n\nmain(sys.argv[1])\n"
 
 
 class Launcher:
@@ -50,7 +50,7 @@ class Launcher:
         """Carry out a job. Returns the result dict, ``None`` when the unit ended without one (see :meth:`lines`)."""
         self._stop_leftover()
         self._ship(job)
-        argv = [sys.executable, "-I", "-B", "-c", START, self.folder]
+        argv = [sys.executable, "-I", "-B", os.path.join(self.folder, "start.py"), self.folder]
         if _guard.has_systemd():
             argv = [
                 "systemd-run", "--quiet", "--collect", "--wait", f"--unit={self.unit}", f"--description=deskside: {self.slug}",
@@ -113,8 +113,11 @@ class Launcher:
         self.clear()
         package = os.path.join(self.folder, PACKAGE)
         os.makedirs(package, mode=0o700)
-        for name, text in [("__init__", ""), *((part, _source(part)) for part in PARTS)]:
-            with open(os.path.join(package, f"{name}.py"), "w", encoding="utf-8") as handle:
+        texts = {os.path.join(package, f"{part}.py"): _source(part) for part in PARTS}
+        texts[os.path.join(package, "__init__.py")] = ""
+        texts[os.path.join(self.folder, "start.py")] = START
+        for path, text in texts.items():
+            with open(path, "w", encoding="utf-8") as handle:
                 handle.write(text)
         _guard.write_atomically(os.path.join(self.folder, "job.json"), json.dumps(job))
 
