@@ -63,7 +63,7 @@ def _failures(gate: Gate, good: int, bad: list[str]) -> Iterator[tuple[str, str]
     if gate.failed_at_most is not None and len(bad) > gate.failed_at_most:
         yield "too-many-failed", f"{len(bad)} devices failed ({names}), at most {gate.failed_at_most} may"
     if present and Fraction(good, present) < gate.ok:
-        yield "share-too-low", f"{good} of {present} present devices are ok, {_percent(gate.ok)} are needed; failed: {names}"
+        yield "share-too-low", f"{good} of {present} present devices are ok, {_percent(gate.ok)} are needed (failed: {names})"
 
 
 def _health(gate: Gate, probes: Mapping[str, str]) -> Iterator[tuple[str, str]]:

@@ -34,6 +34,12 @@ _VALUES = {
     "BYWEEKNO": r"[+-]?(?:[1-9]|[1-4]\d|5[0-3])(?:,[+-]?(?:[1-9]|[1-4]\d|5[0-3]))*",
     "BYSETPOS": r"[+-]?[1-9]\d{0,2}(?:,[+-]?[1-9]\d{0,2})*",
 }
+_GOES_WITH = {
+    "BYWEEKNO": ("YEARLY",),
+    "BYYEARDAY": ("YEARLY",),
+    "BYMONTHDAY": ("DAILY", "YEARLY", "MONTHLY"),
+    "BYSETPOS": ("YEARLY", "MONTHLY"),  # RFC 5545 allows more; dateutil begins the first week at DTSTART and chooses another day
+}
 _ELSEWHERE = {
     "UNTIL": "write the last date under the key `until`",
     "BYHOUR": "write the time under the key `at`",
@@ -198,8 +204,7 @@ def _frequency_problem(parts: dict[str, str]) -> str | None:
 def _combination_problem(parts: dict[str, str]) -> str | None:
     """What RFC 5545 3.3.10 forbids, and dateutil accepts with another meaning (``FREQ=WEEKLY;BYDAY=2TU`` is every Tuesday there)."""
     frequency = parts["FREQ"]
-    allowed = {"BYWEEKNO": ("YEARLY",), "BYYEARDAY": ("YEARLY",), "BYMONTHDAY": ("DAILY", "MONTHLY", "YEARLY")}
-    for key, frequencies in allowed.items():
+    for key, frequencies in _GOES_WITH.items():
         if key in parts and frequency not in frequencies:
             return f"{key} does not go with FREQ={frequency}: use FREQ={frequencies[-1]}"
     numbered = any(character.isdigit() for character in parts.get("BYDAY", ""))
@@ -217,10 +222,6 @@ def _impossible(parts: dict[str, str]) -> str | None:
         longest = max(_LONGEST_MONTHS[int(month) - 1] for month in parts["BYMONTH"].split(","))
         if min(abs(int(day)) for day in parts["BYMONTHDAY"].split(",")) > longest:
             return f"it never opens: BYMONTH={parts['BYMONTH']} has no day {parts['BYMONTHDAY']}"
-    if "BYSETPOS" in parts and parts["FREQ"] in {"DAILY", "WEEKLY"}:
-        size = len(set(parts.get("BYDAY", "").split(","))) if parts["FREQ"] == "WEEKLY" else 1
-        if min(abs(int(position)) for position in parts["BYSETPOS"].split(",")) > size:
-            return f"it never opens: BYSETPOS={parts['BYSETPOS']} chooses from only {size} days"
     return None
 
 

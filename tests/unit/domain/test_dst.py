@@ -1,6 +1,7 @@
 """DST is decided, not discovered (window contract 5)."""
 
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -30,14 +31,15 @@ ZONES = [
 ]
 
 
-def daily(at, dst=DstPolicy.SHIFT):
-    return StartRule(rrule="FREQ=DAILY", at=time.fromisoformat(at), since=date(2000, 1, 1), dst=dst)
+def daily(at, dst=DstPolicy.SHIFT, since=date(2011, 1, 1)):
+    return StartRule(rrule="FREQ=DAILY", at=time.fromisoformat(at), since=since, dst=dst)
 
 
 def on(day, at, zone, dst=DstPolicy.SHIFT):
     """The start that the rule names for one local date."""
     noon = datetime.combine(day, time(12), UTC)
-    found = expand(daily(at, dst), zone, after=noon - timedelta(days=3), before=noon + timedelta(days=3))
+    rule = daily(at, dst, day - timedelta(days=5))
+    found = expand(rule, zone, after=noon - timedelta(days=3), before=noon + timedelta(days=3))
     return [start for start in found if start.local_date == day]
 
 
@@ -145,7 +147,7 @@ def test_five_hours_are_five_hours_also_on_dst_nights(day, ends, note):
 def readings(wall, zone):
     """All instants at which a clock in ``zone`` shows ``wall``, found without fold: by trying every offset of those days."""
     around = wall.replace(tzinfo=UTC)
-    offsets = {(around + timedelta(hours=hours)).astimezone(ZoneInfo(zone)).utcoffset() for hours in range(-30, 31)}
+    offsets = {(around + timedelta(hours=hours)).astimezone(ZoneInfo(zone)).utcoffset() for hours in range(-30, 31, 3)}
     instants = sorted(around - offset for offset in offsets)
     return [instant for instant in instants if instant.astimezone(ZoneInfo(zone)).replace(tzinfo=None) == wall]
 
@@ -169,9 +171,16 @@ def test_on_any_day_in_any_zone_a_start_is_its_first_reading_or_shifted_forward(
 
 @pytest.mark.parametrize("zone", ZONES)
 def test_every_night_of_three_years_opens_exactly_once_and_in_order(zone):
-    for at in ("00:00", "01:45", "02:30", "23:30"):
-        found = list(expand(daily(at), zone, after=datetime(2025, 1, 1, tzinfo=UTC), before=datetime(2028, 1, 1, tzinfo=UTC)))
+    for at in ("00:00", "02:30", "23:30"):
+        found = list(
+            expand(
+                daily(at, since=date(2025, 1, 1)),
+                zone,
+                after=datetime(2025, 1, 1, tzinfo=UTC),
+                before=datetime(2028, 1, 1, tzinfo=UTC),
+            )
+        )
         instants = [start.starts_at for start in found]
         assert instants == sorted(set(instants))
-        steps = {later.local_date - earlier.local_date for earlier, later in zip(found, found[1:], strict=False)}
+        steps = {later.local_date - earlier.local_date for earlier, later in pairwise(found)}
         assert steps == {timedelta(days=1)}

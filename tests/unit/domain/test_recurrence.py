@@ -167,7 +167,7 @@ def test_a_start_names_its_wall_time_in_english():
             "a numbered weekday (1MO) does not go with BYWEEKNO: use FREQ=MONTHLY, or leave the number out",
         ),
         ("FREQ=MONTHLY;BYWEEKNO=3", {}, "BYWEEKNO does not go with FREQ=MONTHLY: use FREQ=YEARLY"),
-        ("FREQ=WEEKLY;BYMONTHDAY=3", {}, "BYMONTHDAY does not go with FREQ=WEEKLY: use FREQ=YEARLY"),
+        ("FREQ=WEEKLY;BYMONTHDAY=3", {}, "BYMONTHDAY does not go with FREQ=WEEKLY: use FREQ=MONTHLY"),
         (
             "FREQ=MONTHLY;BYSETPOS=-1",
             {},
@@ -175,8 +175,9 @@ def test_a_start_names_its_wall_time_in_english():
         ),
         ("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30", {}, "it never opens: BYMONTH=2 has no day 30"),
         ("FREQ=DAILY;BYMONTH=4,6;BYMONTHDAY=31,-31", {}, "it never opens: BYMONTH=4,6 has no day 31,-31"),
-        ("FREQ=WEEKLY;BYDAY=MO,TU;BYSETPOS=3", {}, "it never opens: BYSETPOS=3 chooses from only 2 days"),
-        ("FREQ=DAILY;BYMONTH=1;BYSETPOS=2", {}, "it never opens: BYSETPOS=2 chooses from only 1 days"),
+        ("FREQ=WEEKLY;BYDAY=MO,TU;BYSETPOS=2", {}, "BYSETPOS does not go with FREQ=WEEKLY: use FREQ=MONTHLY"),
+        ("FREQ=YEARLY;BYMONTH=1;BYDAY=MO;BYSETPOS=6", {}, "it never opens: no date fits all its parts; loosen one of them"),
+        ("FREQ=DAILY;INTERVAL=7;BYDAY=MO", {}, "it never opens: no date fits all its parts; loosen one of them"),
         ("FREQ=YEARLY;INTERVAL=4;BYMONTH=2;BYMONTHDAY=29", {}, "it never opens: no date fits all its parts; loosen one of them"),
         (
             "FREQ=WEEKLY;BYDAY=MO",
