@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
 
 from orchestrator.adapters.engine.database import FILE, open_engine_database
 from orchestrator.adapters.engine.executor_lock import executor_lock, if_dead
 from orchestrator.adapters.engine.liveness import process_identity
 from orchestrator.adapters.engine.workflows import BATCHES, DECLINED, ROLLOUTS, Workflows
-from orchestrator.application.errors import DesksideError, StoreError
+from orchestrator.application.errors import StoreError
 from orchestrator.application.ports import Clock
 from orchestrator.application.rollout_steps import RolloutSteps
 
@@ -43,6 +45,7 @@ class DbosEngine:
         steps: What the workflows drive.
         clock: The source of now (for retention only; DBOS keeps its own times).
         executor_id: Who this process is among the executors of this state directory.
+        holder: Who this process is; stands in the lock file. Default: :func:`process_identity`.
         poll: Seconds between two looks at a queue.
         parallel: How many batches (and how many rollouts) run at the same time.
         grace: Seconds that running steps get to end when the executor stops. One that goes on is left behind: the process must end then.
@@ -55,6 +58,7 @@ class DbosEngine:
         clock: Clock,
         *,
         executor_id: str = "local",
+        holder: str | None = None,
         poll: float = 1.0,
         parallel: int = 4,
         grace: float = 30.0,
@@ -66,7 +70,9 @@ class DbosEngine:
         self._poll = poll
         self._parallel = parallel
         self._grace = grace
+        self._holder = holder or process_identity(executor_id)
         self._told: set[str] = set()
+        self._running = ExitStack()
 
     def start_rollout(self, occurrence: str) -> None:
         """Enqueue the rollout of an occurrence, once, from any process. Whoever runs as an executor carries it out.
@@ -99,15 +105,37 @@ class DbosEngine:
             BusyError: Another process is this executor.
             StoreError: The engine's database cannot be used.
         """
-        with executor_lock(self._state, self._executor_id, process_identity(self._executor_id)), self._translated():
-            workflows = Workflows(self._steps, poll=self._poll)
+        with self:
+            while not stop():
+                time.sleep(_TICK)
+
+    def __enter__(self) -> Self:
+        """Be the executor while the block runs; work happens in threads.
+
+        Raises:
+            BusyError: Another process is this executor.
+            StoreError: The engine's database cannot be used.
+        """
+        with ExitStack() as stack:
+            stack.enter_context(executor_lock(self._state, self._executor_id, self._holder))
+            stack.enter_context(self._translated())
             engine = open_engine_database(self._state)
-            try:
-                self._launch(workflows, engine)
-                self._keep_house(stop)
-            finally:
-                self._shut_down(workflows)
-                engine.dispose()
+            stack.callback(engine.dispose)
+            workflows = Workflows(self._steps, poll=self._poll)
+            stack.callback(self._shut_down, workflows)
+            self._launch(workflows, engine)
+            housekeeper = threading.Thread(
+                target=self._keep_house, args=(workflows.stopping,), name="engine-housekeeping", daemon=True
+            )
+            housekeeper.start()
+            stack.callback(housekeeper.join, timeout=10)
+            stack.callback(workflows.stopping.set)
+            self._running = stack.pop_all()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """End the work, bounded by ``grace``, and stop being the executor."""
+        self._running.close()
 
     def _launch(self, workflows: Workflows, engine: Engine) -> None:
         from dbos import DBOS, DBOSPortableJSONSerializer
@@ -133,15 +161,14 @@ class DbosEngine:
                 queue, worker_concurrency=self._parallel, polling_interval_sec=self._poll, on_conflict="always_update"
             )
 
-    def _keep_house(self, stop: Callable[[], bool]) -> None:
-        due = 0.0
-        while not stop():
-            if time.monotonic() >= due:
-                self._adopt()
-                self._report_broken()
-                self._purge()
-                due = time.monotonic() + _HOUSEKEEPING
-            time.sleep(_TICK)
+    def _keep_house(self, stopping: threading.Event) -> None:
+        while not stopping.is_set():
+            for chore in (self._adopt, self._report_broken, self._purge):
+                try:
+                    chore()
+                except Exception:
+                    logging.getLogger("dbos").exception("housekeeping failed, it comes again: %s", chore.__name__)
+            stopping.wait(_HOUSEKEEPING)
 
     def _adopt(self) -> None:
         """Take over what other executors left that no live process is any more (``deskside run`` was killed, the daemon lives)."""
@@ -161,11 +188,8 @@ class DbosEngine:
             if row.workflow_id in self._told:
                 continue
             occurrence = row.workflow_id.rpartition(":run")[0]
-            try:
-                self._steps.fail(occurrence, f"the engine could not go on ({row.status}): {row.error or 'see engine.log'}")
-                self._told.add(row.workflow_id)
-            except DesksideError as error:
-                logging.getLogger("dbos").warning("could not record that %s is broken: %s", occurrence, error)
+            self._steps.fail(occurrence, f"the engine could not go on ({row.status}): {row.error or 'see engine.log'}")
+            self._told.add(row.workflow_id)
 
     def _purge(self) -> None:
         from dbos import DBOS

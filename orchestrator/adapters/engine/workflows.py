@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import structlog
-
 from orchestrator.application.errors import BusyError, DesksideError, StoreError
 from orchestrator.application.rollout_steps import GO, RolloutSteps
 
@@ -24,7 +22,8 @@ DECLINED = "declined"
 _RETRY_PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 _SLICE = 5.0
 _ROUND = 60.0
-_SAME_BATCH = 10
+_AGAIN = 12
+_AGAIN_PAUSE = 5.0
 _LOST = {"ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"}
 
 
@@ -42,13 +41,24 @@ class Workflows:
     Args:
         steps: What is driven.
         poll: Seconds between two looks at a batch that runs.
+        again_pause: First pause before a batch is run again that its steps did not finish; it grows.
         retry_pauses: Pauses before a busy or unusable store is tried again; afterwards the rollout ends with the reason.
     """
 
-    def __init__(self, steps: RolloutSteps, *, poll: float, retry_pauses: tuple[float, ...] = _RETRY_PAUSES) -> None:
+    def __init__(
+        self,
+        steps: RolloutSteps,
+        *,
+        poll: float,
+        retry_pauses: tuple[float, ...] = _RETRY_PAUSES,
+        again_pause: float = _AGAIN_PAUSE,
+    ) -> None:
+        import structlog  # costs more than all else here, and who only asks whether a process lives must not pay it
+
         self._steps = steps
         self._poll = poll
         self._retry_pauses = retry_pauses
+        self._again_pause = again_pause
         self._log = structlog.get_logger("deskside.engine")
         self.stopping = threading.Event()
         self._start_batch: Callable[[str], dict[str, str]] | None = None
@@ -106,9 +116,12 @@ class Workflows:
         while "batch" in (answer := self._ask("next_batch", occurrence, ring)):
             batch = answer["batch"]
             seen[batch] = seen.get(batch, 0) + 1
-            if seen[batch] > _SAME_BATCH:
-                raise StepFailedError(f"batch {batch} was run {_SAME_BATCH} times and is still not finished")
-            self._run_batch(batch, batch if seen[batch] == 1 else f"{batch}~{seen[batch]}")
+            again = seen[batch] - 1
+            if again > _AGAIN:
+                raise StepFailedError(f"batch {batch} was run {again} times and is still not finished")
+            if again:  # somebody else holds its lease: give that time to run out
+                self._rest(self._again_pause * again)
+            self._run_batch(batch, f"{batch}~{again}" if again else batch)
 
     def _run_batch(self, batch: str, workflow_id: str) -> None:
         from dbos import DBOS, SetWorkflowID
@@ -161,6 +174,9 @@ class Workflows:
             if time.monotonic() > deadline:
                 break
         return answer
+
+    def _rest(self, seconds: float) -> None:
+        self._recorded("rest", lambda: self._pause(min(seconds, 30.0)))
 
     def _recorded(self, name: str, call: Callable[[], Any]) -> Any:
         from dbos import DBOS
