@@ -40,8 +40,14 @@ HOST_KEYS_OFF = re.compile(
 )
 
 
+ATTACKS = frozenset({"tests/integration/runner/test_runner.py"})
+"""Tests that switch it off in an inventory, to prove that this changes nothing."""
+
+
 def test_host_key_checking_is_never_off() -> None:
-    assert [f"{name}: {found.group()}" for name in CODE if (found := HOST_KEYS_OFF.search(text(name)))] == []
+    assert [
+        f"{name}: {found.group()}" for name in CODE if name not in ATTACKS and (found := HOST_KEYS_OFF.search(text(name)))
+    ] == []
 
 
 @pytest.mark.parametrize(
