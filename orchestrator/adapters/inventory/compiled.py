@@ -49,7 +49,8 @@ def compiled_text(snapshot: InventorySnapshot) -> str:
     """The compiled inventory, in the JSON form of Ansible's yaml inventory plugin.
 
     Every device's variables are flattened onto the device: the precedence of groups is already decided. Groups keep their own
-    variables too, for devices that a playbook adds while it runs and for the implicit localhost.
+    variables too, for the implicit localhost and for devices that a playbook adds while it runs. (For the latter, one level is
+    lost: a file in group_vars of a parent group no longer wins over the inventory's own line for a child group.)
     """
     everything = {
         "hosts": {name: dict(snapshot.devices[name].vars) for name in snapshot.groups["all"]},

@@ -26,7 +26,7 @@ from orchestrator.adapters.runner.unsafe import literal
 from orchestrator.application.errors import BadInputError, EnvironmentProblemError
 from orchestrator.application.ports import HostResult, Job, RunEvent, RunResult, RunStatus
 
-type InventoryCompiler = Callable[[Sequence[str], Path], Path]
+type InventoryCompiler = Callable[[Sequence[str], Path], Path | None]
 
 WRAPPER = f"{COLLECTION}.run_guarded"
 POLL_SECONDS = 0.5
@@ -156,7 +156,8 @@ class AnsibleRunner:
         if job.compiled and self._compile is not None:
             room = private / "inventory"
             room.mkdir(mode=0o700)
-            sources = (str(self._compile(job.hosts, room)),)
+            compiled = self._compile(job.hosts, room)
+            sources = (str(compiled),) if compiled else sources  # None: only the real one says the same
         return [word for source in sources for word in ("-i", source)]
 
     def _in_thread(self, launch: _Launch) -> _Ended:
