@@ -162,3 +162,25 @@ def test_a_second_scenario_runs_only_for_a_changed_role(tmp_path: Path, monkeypa
 
 def test_minutes_are_shown_as_a_clock() -> None:
     assert [clock(0), clock(61.9), clock(600)] == ["0:00", "1:01", "10:00"]
+
+
+def test_what_failed_before_the_tests_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ALSO_FAILED", "make check")
+    monkeypatch.setenv("LAB", "no")
+    assert run.main(["windows"]) == 1
+    assert capsys.readouterr().out.splitlines()[-1] == "0 passed, 1 failed"
+    assert (tmp_path / "closing").read_text() == "0 passed, 1 failed\n"
+
+
+def test_nothing_at_all_is_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ALSO_FAILED", raising=False)
+    monkeypatch.setenv("LAB", "no")
+    assert run.main(["windows"]) == 1
+
+
+def test_a_suite_that_nobody_knows_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        run.main(["windos"])
+    assert "there are: unit+policy" in capsys.readouterr().err
