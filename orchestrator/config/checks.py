@@ -29,7 +29,7 @@ def check_document(document: Document, root: Path) -> Found:
             yield from _work(document, path, root)
             yield from _people(document, path, window)
     yield from _freezes(document)
-    yield from _mail(document, root)
+    yield from _mail(document)
 
 
 def _items(document: Document, path: Path_) -> list[tuple[str, Any]]:
@@ -188,7 +188,7 @@ def _freezes(document: Document) -> Found:
             )
 
 
-def _mail(document: Document, root: Path) -> Found:
+def _mail(document: Document) -> Found:
     path: Path_ = ("channels", "mail")
     mail = document.get(path)
     if not isinstance(mail, dict):
@@ -199,11 +199,6 @@ def _mail(document: Document, root: Path) -> Found:
     for key in ("password", "ca"):
         if key in mail and ways == ["files"]:
             yield _at(document, (*path, key), "means nothing with files: remove it")
-    ca = mail.get("ca")
-    if isinstance(ca, str) and "smtp" in mail and not (root / ca).is_file():
-        yield _at(
-            document, (*path, "ca"), f"{quoted(ca)} does not exist in the office directory: put the certificate there as a PEM file"
-        )
     box = _quiet(parse_smtp, mail.get("smtp"))
     if isinstance(box, Mailbox) and box.user and "password" not in mail:
         yield _at(

@@ -24,7 +24,7 @@ ASLEEP: Mapping[str, bool] = {"ws-alan": True, "ws-asima": False}
 
 MAIL = "mail"
 BARE = "bare"
-LAB_PATHS = re.compile(r"\{\{ inventory_dir \}\}/\.\./\.\./\.cache/lab/office")
+LAB_PATHS = re.compile(r"(?:\{\{ inventory_dir \}\}/)?\.\./\.\./\.cache/lab/office")
 KEPT = ("maintenance.yml", "software.yml")
 
 
