@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 from orchestrator.adapters.channels.settings import ChannelSettings as WayOut
-from orchestrator.application.errors import ConfigurationError
+from orchestrator.application.errors import ConfigurationError, InventoryError
 from orchestrator.config.settings import ChannelKind, ChannelSettings, Secret, SecretKind, TlsMode
 
-SCHEMES = {TlsMode.SMTPS: "smtps", TlsMode.STARTTLS: "smtp", TlsMode.PLAIN: "smtp+clear"}
-
-_DECRYPT = """
-import json, sys
-from ansible import constants as C
-from ansible.cli import CLI
-from ansible.parsing.dataloader import DataLoader
-from ansible.parsing.vault import VaultLib
-loader = DataLoader()
-files = [C.DEFAULT_VAULT_PASSWORD_FILE] if C.DEFAULT_VAULT_PASSWORD_FILE else []
-secrets = CLI.setup_vault_secrets(loader, vault_ids=list(C.DEFAULT_VAULT_IDENTITY_LIST), vault_password_files=files, auto_prompt=False)
-print(json.dumps(VaultLib(secrets).decrypt(json.load(sys.stdin)).decode()))
-"""
+SCHEMES = {TlsMode.SMTPS: "smtps", TlsMode.STARTTLS: "smtp+starttls", TlsMode.PLAIN: "smtp"}
 
 
 def resolve(secret: Secret, *, office: Path) -> str:
@@ -62,24 +47,12 @@ def _from_file(secret: Secret, office: Path) -> str:
 
 def _from_vault(secret: Secret, office: Path) -> str:
     """Ansible opens it, with the vault password its own configuration names."""
-    config = office / "ansible.cfg"
-    env = {**os.environ, **({"ANSIBLE_CONFIG": str(config)} if config.is_file() else {})}
-    done = subprocess.run(
-        [sys.executable, "-c", _DECRYPT],
-        input=json.dumps(secret.reference),
-        env=env,
-        cwd=office,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    if done.returncode != 0:
-        last = done.stderr.strip().splitlines()[-1:] or ["no reason given"]
-        raise ConfigurationError(
-            f"{secret.source}: the !vault value cannot be opened: {last[0]}. Check vault_password_file in {config}."
-        )
-    return str(json.loads(done.stdout.splitlines()[-1]))
+    from orchestrator.adapters.inventory import decrypt_vault_text
+
+    try:
+        return decrypt_vault_text(office, secret.reference)
+    except InventoryError as error:
+        raise ConfigurationError(f"{secret.source}: {error.message}") from None
 
 
 def channel_settings(settings: ChannelSettings, *, office: Path, state: Path) -> WayOut:

@@ -6,6 +6,9 @@ import hashlib
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
+from email.utils import parseaddr
 from enum import StrEnum
 
 _BREAKS = re.compile(r"[\x00-\x1f\x7f\u0085\u2028\u2029]+")
@@ -94,3 +97,12 @@ def one_line(text: str) -> str:
 def printable(text: str) -> str:
     """Text of several lines without what no mail may carry: other control characters and lone surrogates become U+FFFD."""
     return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def named_address(text: str) -> tuple[str, str]:
+    """``Name <address>``, ``address`` or either with an encoded name (RFC 2047) → readable name, which may be empty, and address."""
+    name, address = parseaddr(one_line(text))
+    try:
+        return one_line(str(make_header(decode_header(name)))), address
+    except (HeaderParseError, LookupError, ValueError):  # not what it says it is: then it is shown as it stands
+        return name, address

@@ -11,10 +11,9 @@ import hashlib
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP, EmailPolicy
-from email.utils import parseaddr
 
 from orchestrator.application.ports import Message
-from orchestrator.domain.notice import one_line
+from orchestrator.domain.notice import named_address, one_line
 
 AUTOMATIC = {"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "OOF, AutoReply, DR, RN, NRN"}
 POLICY = EmailPolicy(linesep=SMTP.linesep, max_line_length=76)
@@ -56,7 +55,7 @@ def mailbox(text: str, *, name: str = "") -> Address:
     Raises:
         ValueError: There is no address in it.
     """
-    shown, address = parseaddr(one_line(text))
+    shown, address = named_address(text)
     local, at, domain = address.rpartition("@")
     if not (at and local and domain) or " " in domain:
         raise ValueError(f'"{one_line(text)}" is not a mail address')

@@ -13,7 +13,7 @@ class ChannelSettings:
     Attributes:
         name: Its name in the office; stands in every notice.
         kind: A key of :data:`orchestrator.adapters.channels.CHANNELS`.
-        target: ``smtp``: an URL (``smtps://``, ``smtp://``, ``smtp+clear://``); ``files``: a directory.
+        target: ``smtp``: a URL (``smtps://``, ``smtp+starttls://``, ``smtp://``); ``files``: a directory.
         sender: ``IT maintenance <it@example.org>``: where mail comes from and where answers go.
         user: Login name; ``None`` with a password = the sender's address.
         password: Never shown, not in ``repr`` either.

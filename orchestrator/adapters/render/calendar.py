@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from email.utils import parseaddr
 from typing import Any
 
-from orchestrator.domain.notice import Notice, NoticeKind, one_line
+from orchestrator.domain.notice import Notice, NoticeKind, named_address, one_line
 
 PRODUCT = "-//deskside//maintenance//EN"
 
@@ -55,7 +54,7 @@ def _event(notice: Notice, facts: Mapping[str, Any], *, sender: str, summary: st
     event.add("status", "CANCELLED" if cancelled else "CONFIRMED")
     event.add("transp", "TRANSPARENT")
     event.add("class", "PUBLIC")
-    name, address = parseaddr(one_line(sender))
+    name, address = named_address(sender)
     event.add("organizer", _person(address, name), encode=False)
     event.add("attendee", _person(notice.address, facts["to"]["name"], attendee=True), encode=False)
     event.add("x-microsoft-cdo-busystatus", "FREE")  # Outlook's own word for TRANSPARENT

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from orchestrator.adapters.render.moments import Zone
@@ -20,6 +21,18 @@ STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720)
 """Minutes between ticks."""
 MOST_TICKS = 10
 NARROWEST = 3.0
+INK, SOFT, LINE, SOAK = "#1c2330", "#5b6472", "#dfe3e8", "#eef1f4"
+FILLS = MappingProxyType(
+    {
+        "ok": "#1f7a4d",
+        "changed": "#1f7a4d",
+        "failed": "#b3261e",
+        "rolled-back": "#9a4a12",
+        "unknown": "#7b3fa0",
+        "reboot-pending": "#a15c00",
+    }
+)
+"""Written into the picture for paper (WeasyPrint gives no page style to SVG); on a screen the page's style wins."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

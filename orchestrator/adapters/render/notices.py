@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from email.utils import format_datetime, parseaddr
+from email.utils import format_datetime
 from typing import Any
 
 from orchestrator.adapters.render.calendar import build_calendar
@@ -14,7 +14,7 @@ from orchestrator.adapters.render.letter import Letter, write
 from orchestrator.adapters.render.report import JinjaReportRenderer
 from orchestrator.adapters.render.templates import environment
 from orchestrator.application.ports import Message
-from orchestrator.domain.notice import Notice, NoticeKind, one_line, printable
+from orchestrator.domain.notice import Notice, NoticeKind, named_address, one_line, printable
 
 FOLLOWS = frozenset({NoticeKind.REMINDER, NoticeKind.STARTED, NoticeKind.CLOSING, NoticeKind.CANCELLED})
 """Kinds that belong to an invitation: mail programs show them in one thread."""
@@ -33,7 +33,7 @@ class JinjaNoticeRenderer:
     def __init__(self, *, sender: str, domain: str, contact: str = "", report: JinjaReportRenderer | None = None) -> None:
         self._sender = sender
         self._domain = domain
-        self._contact = contact or parseaddr(sender)[1]
+        self._contact = contact or named_address(sender)[1]
         self._report = report or JinjaReportRenderer()
 
     def render(self, notice: Notice) -> Message:

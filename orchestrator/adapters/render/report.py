@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from orchestrator.adapters.render.chart import draw
+from orchestrator.adapters.render.chart import FILLS, INK, LINE, SOAK, SOFT, draw
 from orchestrator.adapters.render.moments import Zone, count, minutes
 from orchestrator.adapters.render.pdf import to_pdf
 from orchestrator.adapters.render.templates import environment
@@ -102,6 +102,8 @@ class JinjaReportRenderer:
                 d=clean,
                 zone=zone,
                 chart=draw(clean, zone),
+                fills=FILLS,
+                colour={"ink": INK, "soft": SOFT, "line": LINE, "soak": SOAK},
                 groups=grouped(clean),
                 people=_people(clean),
                 doubts=doubts(clean),

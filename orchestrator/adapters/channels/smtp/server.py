@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ssl
 from dataclasses import dataclass, field
-from email.utils import parseaddr
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
@@ -12,18 +11,19 @@ from urllib.parse import unquote, urlsplit
 
 from orchestrator.adapters.channels.settings import ChannelSettings
 from orchestrator.application.errors import ConfigurationError
+from orchestrator.domain.notice import named_address
 
 
 class Security(StrEnum):
     """How the conversation is protected. TLS always checks the certificate and the name in it."""
 
     TLS = "smtps"
-    STARTTLS = "smtp"
-    CLEAR = "smtp+clear"
+    STARTTLS = "smtp+starttls"
+    CLEAR = "smtp"
 
 
 PORTS = MappingProxyType({Security.TLS: 465, Security.STARTTLS: 587, Security.CLEAR: 25})
-EXAMPLE = "Write smtps://mail.example.org (TLS), smtp://mail.example.org (STARTTLS, required) or smtp+clear://localhost (no TLS, no login)."
+EXAMPLE = "Write smtps://mail.example.org, smtp+starttls://mail.example.org or, without login, smtp://localhost."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,10 +47,10 @@ class SmtpServer:
         """
         where = f'channel "{settings.name}"'
         security, host, port, user = _split(where, settings.target)
-        user = settings.user or user or (parseaddr(settings.sender)[1] if settings.password else None)
+        user = settings.user or user or (named_address(settings.sender)[1] if settings.password else None)
         if security is Security.CLEAR and (settings.password or user):
             raise ConfigurationError(
-                f"{where}: {security}://{host} has no TLS: the password would be readable on the way. Use smtps:// or smtp://, or remove user and password."
+                f"{where}: {security}://{host} has no TLS: the password would be readable on the way. Use smtps:// or smtp+starttls://, or remove user and password."
             )
         if user and not settings.password:
             raise ConfigurationError(f'{where}: user "{user}" has no password. Add password: {{env: NAME}} or {{file: PATH}}.')
