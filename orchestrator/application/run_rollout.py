@@ -10,13 +10,13 @@ from typing import Any
 from orchestrator.application.notice_facts import closing_notices
 from orchestrator.application.office import OfficeFacts
 from orchestrator.application.ports import Clock, DeviceRun, GateRow, LogEntry, OccurrenceRow, Prober, ProbeResult, Store
-from orchestrator.application.rollout_steps import GO, GateAnswer, Next
+from orchestrator.application.rollout_steps import GO
 from orchestrator.application.run_batch import RunBatch
 from orchestrator.domain import gates, occurrences, waves
 from orchestrator.domain.notice import NoticeKind
 from orchestrator.domain.outcome import DeviceState, Outcome, RolloutState
 from orchestrator.domain.plan import Plan, PlannedRing
-from orchestrator.domain.verdict import Deny, Verdict
+from orchestrator.domain.verdict import Allow, Deny, Verdict
 from orchestrator.domain.window import RebootPolicy
 
 
@@ -147,7 +147,7 @@ class RunRollout:
 
     # -- waves ---------------------------------------------------------------------------------------------------
 
-    def next_batch(self, occurrence: str, ring: str) -> Next:
+    def next_batch(self, occurrence: str, ring: str) -> Mapping[str, Any]:
         """``{"batch": id}``, ``{"wait": seconds}`` or ``{"done": True}``."""
         plan = self._plan(occurrence)
         runs = [run for run in self._ring_runs(occurrence, ring) if run.state is not DeviceState.SETTLED]
@@ -165,7 +165,7 @@ class RunRollout:
             return {"done": True}
         return self._choose(plan, self._ring(plan, ring), runs)
 
-    def _choose(self, plan: Plan, ring: PlannedRing, runs: Sequence[DeviceRun]) -> Next:
+    def _choose(self, plan: Plan, ring: PlannedRing, runs: Sequence[DeviceRun]) -> Mapping[str, Any]:
         order = [device.name for device in ring.devices]
         candidates = sorted((run.device for run in runs), key=order.index)
         facts = plan.facts
@@ -209,24 +209,27 @@ class RunRollout:
         )
         self._log(occurrence, "phase", f"gate {ring}: soaking {soak.total_seconds():.0f} s")
 
-    def gate(self, occurrence: str, ring: str) -> GateAnswer:
+    def gate(self, occurrence: str, ring: str) -> Mapping[str, Any]:
         """``{"wait": seconds}`` while it soaks, then ``{"verdict": "green" | "red"}``; decided once and kept."""
         row = next(row for row in self._store.gates(occurrence) if row.ring == ring)
         if row.verdict:
-            return {"verdict": "red" if row.verdict == "red" else "green"}
+            return {"verdict": row.verdict}
         plan, now = self._plan(occurrence), self._clock.now()
         if now < row.soak_until and self._halted(occurrence, plan) is None:
             return {"wait": min((row.soak_until - now).total_seconds(), 5.0)}
-        verdict = self._judge(plan, ring)
+        verdict = self._judge(plan, ring, halted=self._halted(occurrence, plan) is not None)
         red = isinstance(verdict, Deny)
         reason = verdict.reason if isinstance(verdict, Deny) else ""
         self._store.put_gate(replace(row, verdict="red" if red else "green", reason=reason, decided_at=now))
         self._log(occurrence, "gate", f"gate of ring {ring} is {'red: ' + reason if red else 'green'}")
         return {"verdict": "red" if red else "green"}
 
-    def _judge(self, plan: Plan, ring: str) -> Verdict:
+    def _judge(self, plan: Plan, ring: str, *, halted: bool) -> Verdict:
+        """A ring that time or a person cut short is judged only by what went wrong in it: nothing starts after it anyway."""
         gate = self._ring(plan, ring).gate
         runs = self._ring_runs(plan.occurrence.id, ring)
+        if halted and not any(run.outcome is not None and run.outcome.bad for run in runs):
+            return Allow()
         good = [run.device for run in runs if run.outcome is not None and run.outcome.good]
         answers: dict[str, str] = {}
         for probe in gate.probes:
@@ -244,7 +247,8 @@ class RunRollout:
         red = [gate for gate in self._store.gates(occurrence) if gate.verdict == "red"]
         halted = self._halted(occurrence, plan)
         for run in [run for run in self._store.device_runs(occurrence) if run.state is not DeviceState.SETTLED]:
-            why = f"the gate of ring {red[0].ring} was red: {red[0].reason}" if red else halted or "its ring was not begun"
+            stopped = f"the gate of ring {red[0].ring} was red: {red[0].reason}" if red else ""
+            why = stopped if stopped and row.state is not RolloutState.CANCELLING else halted or "its ring was not begun"
             self._settle(run, Outcome.UNKNOWN if run.touched else Outcome.NOT_REACHED, why)
         self._log(occurrence, "phase", "report")
         ended = self._ended(row, red=bool(red))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from functools import partial
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -57,15 +56,17 @@ def report(
         content = (json.dumps(document, ensure_ascii=False, indent=2) + "\n").encode()
     else:
         renderer = JinjaReportRenderer()
-        makers = {
-            Shape.HTML: lambda: renderer.html(document).encode(),
-            Shape.PDF: partial(renderer.pdf, document),
-            Shape.CSV: lambda: renderer.csv(document).encode(),
-            Shape.TEXT: lambda: ("\n".join(report_lines(document)) + "\n").encode(),
-        }
         if shape is Shape.PDF and output is None and sys.stdout.isatty():
             raise BadInputError("a PDF does not belong on a terminal: add --output FILE")
-        content = makers[shape]()
+        match shape:
+            case Shape.HTML:
+                content = renderer.html(document).encode()
+            case Shape.PDF:
+                content = renderer.pdf(document)
+            case Shape.CSV:
+                content = renderer.csv(document).encode()
+            case _:
+                content = ("\n".join(report_lines(document)) + "\n").encode()
     if output is None:
         sys.stdout.buffer.write(content)
         return

@@ -32,14 +32,22 @@ def run_playbook(
     ] = "0s",
 ) -> int:
     """Run any playbook under the same locks and record as the night's work. Exits with Ansible's own code."""
-    from orchestrator.adapters.runner import list_hosts, validate_options
+    from orchestrator.adapters.runner.command_line import TargetLister, validate_options
 
     cli, house = enter(ctx)
-    accepted = validate_options(list(options or []), interactive=sys.stdin.isatty())
-    reference = house.spec(playbook).reference
-    hosts = list_hosts(reference, accepted, office=house.office_root, sources=house.office.sources)
+    given = validate_options([*(options or []), *ctx.args], interactive=sys.stdin.isatty())
+    if given.playbooks:
+        raise BadInputError(f"one playbook at a time: run {', '.join(given.playbooks)} afterwards, or import them in one file")
+    lister = TargetLister(house.office_root, house.office.sources)
+    hosts = lister.list_hosts(playbook, given.options, limit=given.limit)
+    if given.listing:
+        if cli.json:
+            print_json({"hosts": hosts})
+        else:
+            print("\n".join(hosts))
+        return 0
     done = house.run_playbook(
-        playbook, hosts, options=accepted.argv, actor=cli.actor, wait=_span(wait), echo=None if cli.json else _echo
+        playbook, hosts, options=given.options, actor=cli.actor, wait=_span(wait), echo=None if cli.json else _echo
     )
     if cli.json:
         print_json({"rc": done.rc, "hosts": done.hosts, "waves": done.waves, "artifacts": done.artifacts})
