@@ -15,7 +15,7 @@ from .identity import client_key, seed, write_ssh_files
 from .images import PLATFORMS, Image, ensure
 from .network import ensure_network
 from .office import ASLEEP, MAIL, Device
-from .repo import SERVER, Repo
+from .repo import Repo
 from .sources import KEYRING, host_mirrors, proxy_options
 from .state import Memory, State
 
@@ -41,6 +41,12 @@ def known_devices(profile: str, platform: str, pairs: int) -> dict[str, Device]:
     return office.devices(platform)
 
 
+def present(memory: Memory) -> dict[str, Device]:
+    """The devices a lab has, by name, in the order of the office."""
+    known = known_devices(memory.profile, memory.platform, memory.pairs)
+    return {name: device for name, device in known.items() if name in memory.devices}
+
+
 def up(state: State, wanted: Wanted, say: Say) -> None:
     """Build what is missing and start it.
 
@@ -51,18 +57,14 @@ def up(state: State, wanted: Wanted, say: Say) -> None:
     started = time.monotonic()
     require_containers()
     memory = _decide(state, wanted)
-    devices = {
-        name: device
-        for name, device in known_devices(memory.profile, memory.platform, memory.pairs).items()
-        if name in memory.devices
-    }
-    ensure([*{_image(device, memory.profile) for device in devices.values()}, Image("debian12", test=True)], say=say)
+    devices = present(memory)
+    server = [] if memory.profile == "demo" else [Image("debian12", test=True)]
+    ensure([*{_image(device, memory.profile) for device in devices.values()}, *server], say=say)
     state.path.mkdir(parents=True, exist_ok=True)
     memory = replace(memory, octet=ensure_network(state, memory.octet or None))
     state.remember(memory)
     _repository(state, memory)
     make(state, memory, devices, say)
-    _facts(state, memory, devices)
     asleep = [name for name in devices if name in ASLEEP] if wanted.asleep else []
     containers.every(lambda name: containers.stop(state, name), asleep)
     if any(device.asleep for device in devices.values()):
@@ -116,22 +118,26 @@ def make(state: State, memory: Memory, devices: Mapping[str, Device], say: Say) 
         say(f"creating {', '.join(missing)}")
         client_key(state)
     containers.every(lambda name: _create(state, memory, devices[name]), missing)
+    _facts(state, memory)
     containers.every(
         lambda name: containers.start(state, name),
-        [name for name in devices if now.get(name) != "running" and not _sleeps(name, now)],
+        [name for name in devices if now.get(name) != "running" and not _sleeps(state, name, now)],
     )
-    awake = [name for name in devices if not _sleeps(name, now)]
+    awake = [name for name in devices if not _sleeps(state, name, now)]
     containers.every(lambda name: containers.wait_for_ssh(name, f"{memory.prefix}{devices[name].number}"), awake)
-    containers.every(lambda name: _finish(state, memory, devices[name]), missing)
+    containers.every(
+        lambda name: _finish(state, memory, devices[name]), [name for name in awake if not _finished(state, name).exists()]
+    )
 
 
-def _sleeps(name: str, now: Mapping[str, str]) -> bool:
-    """An existing device that is switched off at night stays as it is."""
-    return name in ASLEEP and name in now
+def _sleeps(state: State, name: str, now: Mapping[str, str]) -> bool:
+    """A device that is switched off at night stays as it is, once it lacks nothing."""
+    return name in ASLEEP and name in now and _finished(state, name).exists()
 
 
 def _create(state: State, memory: Memory, device: Device) -> None:
     room = seed(state, device)
+    _finished(state, device.name).unlink(missing_ok=True)
     shutil.rmtree(room / "root/etc/apt", ignore_errors=True)
     apt = room / "root/etc/apt"
     (apt / "sources.list.d").mkdir(parents=True)
@@ -173,9 +179,16 @@ def _finish(state: State, memory: Memory, device: Device) -> None:
         raise LabError(f"{device.name}: apt-get update failed: {done.stderr.strip()[-400:]}")
     if device.name == MAIL:
         mail.wait(state, memory.prefix)
+    _finished(state, device.name).touch()
 
 
-def _facts(state: State, memory: Memory, devices: Mapping[str, Device]) -> None:
+def _finished(state: State, name: str) -> Path:
+    """Marks that a device lacks nothing; an interrupted ``up`` sees by it what is left to do."""
+    return state.device(name) / "finished"
+
+
+def _facts(state: State, memory: Memory) -> None:
+    devices = present(memory)
     write_ssh_files(state, memory.prefix, devices.values())
     if memory.profile == "molecule":
         molecule.write_facts(state, memory.prefix, devices)
@@ -185,13 +198,8 @@ def _facts(state: State, memory: Memory, devices: Mapping[str, Device]) -> None:
 
 def reset(state: State, memory: Memory, names: Collection[str], say: Say) -> None:
     """Recreate devices from their images; identity and address stay."""
-    devices = {
-        name: device for name, device in known_devices(memory.profile, memory.platform, memory.pairs).items() if name in names
-    }
+    devices = {name: device for name, device in present(memory).items() if name in names}
     ensure([_image(device, memory.profile) for device in devices.values()], say=say)
     containers.remove(state, devices)
     make(state, memory, devices, say)
     containers.every(lambda name: containers.stop(state, name), [name for name in devices if name in ASLEEP])
-
-
-__all__ = ["SERVER", "Wanted", "known_devices", "make", "reset", "up"]

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from subprocess import CompletedProcess
 
-from . import build, containers, molecule, office, wake
+from . import build, containers, office, wake
 from .errors import LabError
 from .network import remove_network
 from .office import Device
-from .repo import SERVER, Repo
+from .repo import Repo
 from .state import Memory, State, default_name, open_state
 
 Say = Callable[[str], None]
@@ -95,9 +95,7 @@ class Lab:
     @property
     def devices(self) -> dict[str, Device]:
         """Every device this lab has, by name."""
-        memory = self.memory
-        known: Mapping[str, Device] = build.known_devices(memory.profile, memory.platform, memory.pairs)
-        return {name: known[name] for name in memory.devices}
+        return build.present(self.memory)
 
     def address(self, device: str) -> str:
         """The address of a device.
@@ -171,6 +169,3 @@ class Lab:
     def sleep(self) -> None:
         """Switch off what is switched off at night."""
         containers.every(self.stop, [name for name in self.devices if name in office.ASLEEP and self.states()[name] == "running"])
-
-
-__all__ = ["SERVER", "Lab", "molecule"]

@@ -58,6 +58,7 @@ service anvil {
   }
 }
 DOVECOT
-# The PAM passdb of the distribution is not wanted.
+# The PAM passdb and the certificate of the distribution are not wanted.
+sed -i 's/^ssl_\(cert\|key\) = /#&/' "$root/etc/dovecot/conf.d/10-ssl.conf"
 sed -i 's/^!include auth-system.conf.ext/#&/' "$root/etc/dovecot/conf.d/10-auth.conf"
 rm -f "$root/etc/dovecot/private/dovecot.key" "$root/etc/dovecot/private/dovecot.pem" "$root/etc/ssl/private/ssl-cert-snakeoil.key"
