@@ -50,19 +50,22 @@ def next_wave(
         seconds_left: Until the window ends.
         reserve: Seconds kept for a restart.
     """
+    apart = {label: frozenset(members) for label, members in groups.items()}
+    floors = {label: (frozenset(members), floor) for label, (members, floor) in stay_up.items()}
+    taken = set(busy)
     chosen: list[str] = []
     waiting: dict[str, str] = {}
     misfits: dict[str, str] = {}
     for device in dict.fromkeys(candidates):
-        taken = {*busy, *chosen}
-        if reason := _never(device, stay_up, p95, seconds_left, reserve):
+        if reason := _never(device, floors, p95, seconds_left, reserve):
             misfits[device] = reason
-        elif reason := _not_now(device, taken, groups, stay_up):
+        elif reason := _not_now(device, taken, apart, floors):
             waiting[device] = reason
         elif at_once is not None and len(chosen) >= at_once:
             waiting[device] = f"at most {at_once} at once"
         else:
             chosen.append(device)
+            taken.add(device)
     return WaveChoice(tuple(chosen), waiting, misfits)
 
 
@@ -100,27 +103,30 @@ def seconds(planned: Sequence[Sequence[str]], p95: Mapping[str, float]) -> float
     return sum(max((p95[device] for device in wave), default=0.0) for wave in planned)
 
 
-def _never(device: str, stay_up: Floors, p95: Mapping[str, float], seconds_left: float, reserve: float) -> str:
+type _Apart = Mapping[str, frozenset[str]]
+type _Floors = Mapping[str, tuple[frozenset[str], int]]
+
+
+def _never(device: str, floors: _Floors, p95: Mapping[str, float], seconds_left: float, reserve: float) -> str:
     """Time only gets shorter, and a group never gets larger: these will not be asked again."""
     if device not in p95:
         return "nobody can say how long it takes"
     if p95[device] + reserve > seconds_left:
         return too_long(p95[device], reserve, seconds_left)
-    for label, (members, floor) in stay_up.items():
-        size = len(set(members))
+    for label, (members, floor) in floors.items():
+        size = len(members)
         if device in members and size - 1 < floor:
             return f"{floor} of {size} {label} must stay up: none of them may ever be in maintenance"
     return ""
 
 
-def _not_now(device: str, taken: Collection[str], groups: Groups, stay_up: Floors) -> str:
+def _not_now(device: str, taken: set[str], apart: _Apart, floors: _Floors) -> str:
     if device in taken:
         return "is in maintenance already"
-    for label, members in groups.items():
-        if device in members and (others := sorted(set(members) & set(taken))):
-            return f"one at a time of {label}: {others[0]} is in maintenance"
-    for label, (members, floor) in stay_up.items():
-        up = len(set(members) - set(taken))
-        if device in members and up - 1 < floor:
+    for label, members in apart.items():
+        if device in members and (others := members & taken):
+            return f"one at a time of {label}: {min(others)} is in maintenance"
+    for label, (members, floor) in floors.items():
+        if device in members and (up := len(members - taken)) - 1 < floor:
             return f"{floor} of {label} must stay up, and {up} are"
     return ""

@@ -75,6 +75,18 @@ def test_a_gate_opens(letters, gate):
         ),
         ("ooff", {"ok": Fraction(0), "failed_at_most": 1}, "too-many-failed", "2 devices failed (ws-2, ws-3), at most 1 may"),
         (
+            "fffff",
+            {"failed_at_most": 0, "ok": Fraction(0)},
+            "too-many-failed",
+            "5 devices failed (ws-0, ws-1, ws-2, ws-3, ws-4), at most 0 may",
+        ),
+        (
+            "ffffff",
+            {"failed_at_most": 0, "ok": Fraction(0)},
+            "too-many-failed",
+            "6 devices failed (ws-0, ws-1, ws-2, ws-3, ws-4 and 1 more), at most 0 may",
+        ),
+        (
             "fffffff",
             {"failed_at_most": 0, "ok": Fraction(0)},
             "too-many-failed",
