@@ -21,4 +21,4 @@ unit: $(READY) ## unit and policy tests
 	@pytest -q -n 2 tests/unit tests/policy
 
 docs: $(READY) ## write the generated pages and tables again (policy tests compare them)
-	@python -m tests.policy.generate
+	@for page in tests/policy/generate*.py; do PYTHONPATH=. python $$page; done

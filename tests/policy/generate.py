@@ -1,6 +1,7 @@
 """Writes the generated pages and tables (`make docs`); policy tests compare them with what is committed.
 
-A generated part of a page written by hand stands between `<!-- begin NAME -->` and `<!-- end NAME -->`.
+A generated part of a page written by hand stands between `<!-- begin NAME -->` and `<!-- end NAME -->`. The other `generate_*.py` beside this file
+write pages of their own; `make docs` runs them all.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from orchestrator.entrypoints.cli import root
 from orchestrator.entrypoints.cli._lazy import load
 from orchestrator.entrypoints.cli._options import SHARED
 from orchestrator.entrypoints.cli._table import COMMANDS
-from tests.policy.tree import ROOT, roles
+from tests.policy.tree import ROOT
 
 WIDTH = 160
 
@@ -28,7 +29,6 @@ def pages() -> dict[str, str]:
     """Path to text of everything that is generated; pages that do not exist yet are left out where only a part is generated."""
     found = {"docs/reference/cli.md": cli_reference(), "docs/reference/exit-codes.md": exit_code_page()}
     parts = {"README.md": {"exit codes": exit_code_table()}}
-    parts |= {f"roles/{role}/README.md": {"variables": variable_table(role)} for role in roles()}
     for name, tables in parts.items():
         if (ROOT / name).exists():
             found[name] = put((ROOT / name).read_text(encoding="utf8"), tables, name)
@@ -140,24 +140,6 @@ def specs(role: str) -> dict[str, Any]:
     """The argument specs of a role, by entry point."""
     path = ROOT / "roles" / role / "meta" / "argument_specs.yml"
     return (yaml.safe_load(path.read_text(encoding="utf8")) or {}).get("argument_specs", {}) if path.exists() else {}
-
-
-def variable_table(role: str) -> str:
-    """The public variables of a role, from its argument specs."""
-    rows = ["| variable | type | default | meaning |", "| --- | --- | --- | --- |"]
-    for entry in specs(role).values():
-        for name, option in (entry.get("options") or {}).items():
-            kind = option.get("type", "str") + (f" of {option['elements']}" if "elements" in option else "")
-            default = "**required**" if option.get("required") else f"`{_shown(option['default'])}`" if "default" in option else ""
-            described = option.get("description", "")
-            meaning = " ".join(described) if isinstance(described, list) else described
-            choices = f" One of: {', '.join(f'`{choice}`' for choice in option['choices'])}." if option.get("choices") else ""
-            rows.append(f"| `{name}` | {kind} | {default} | {_cell(meaning + choices)} |")
-    return "\n".join(rows) + "\n"
-
-
-def _shown(value: Any) -> str:
-    return yaml.safe_dump(value, default_flow_style=True, width=1000).removesuffix("...\n").strip()
 
 
 def main() -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from orchestrator.entrypoints.cli._table import COMMANDS
@@ -16,6 +20,19 @@ def test_generated_pages_are_up_to_date() -> None:
         if not (ROOT / name).exists() or (ROOT / name).read_text(encoding="utf8") != page
     ]
     assert stale == [], "run: make docs"
+
+
+@pytest.mark.parametrize("generator", sorted(path.name for path in Path(__file__).parent.glob("generate_*.py")))
+def test_what_other_generators_write_is_up_to_date(generator: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, str(Path(__file__).parent / generator), "--check"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
 def test_every_command_of_the_table_is_in_this_version() -> None:
