@@ -56,7 +56,8 @@ def test_no_variable_is_used_that_nobody_declared(role: str) -> None:
     set_here |= set(re.findall(rf"(?:register|loop_var|index_var): ((?:__)?{role}_[a-z0-9_]+)", pages))
     modules = {name.rpartition("/")[2].partition(".")[0] for name in under("plugins/modules/", "plugins/action/")}
     files_named = {name.rpartition("/")[2].rpartition(".")[0] for name in under(f"roles/{role}/")}
-    assert used - set_here - set(options(role)) - modules - files_named - set(roles()) == set()
+    facts = set(re.findall(rf"[\"']({role}_[a-z0-9_]+)[\"']", "\n".join(text(name) for name in under("plugins/", suffix=".py"))))
+    assert used - set_here - facts - set(options(role)) - modules - files_named - set(roles()) == set()
 
 
 @pytest.mark.parametrize("role", roles())
