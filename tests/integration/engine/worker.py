@@ -1,21 +1,25 @@
-"""One executor process over a scripted rollout, to be killed: `worker.py STATE EXECUTOR [SETTING=VALUE ...]`.
+"""Executor processes over a scripted rollout, to be killed. Orders come as JSON lines: `{"state", "executor", "settings"}`.
 
 Its memory is the real store (leases) and a journal file: one line per thing done, written with O_APPEND.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import sys
+import threading
 import time
+import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 
 from orchestrator.adapters.engine import DbosEngine, is_dead, process_identity
+from orchestrator.adapters.engine.dbos_engine import recover
 from orchestrator.adapters.store import open_store
-from orchestrator.application.errors import StoreError
+from orchestrator.application.errors import BusyError, StoreError
 from orchestrator.application.lease_keeper import LeaseKeeper
 
 RINGS = {"canary": 2, "broad": 3}
@@ -117,9 +121,16 @@ class ScriptedSteps:
         self.journal("fail", occurrence, reason=reason)
 
 
-def main() -> None:
-    state, executor = Path(sys.argv[1]), sys.argv[2]
-    settings = dict(pair.split("=", 1) for pair in sys.argv[3:])
+def rob(executor: str) -> None:
+    """Treat a living executor as dead, as a coordinator does that has not heard of another machine."""
+    for _ in range(100):
+        time.sleep(0.1)
+        with contextlib.suppress(Exception):
+            recover(executor)
+            return
+
+
+def execute(state: Path, executor: str, settings: dict[str, str]) -> None:
     steps = ScriptedSteps(state, executor, settings)
     engine = DbosEngine(state, steps, RealClock(), executor_id=executor, poll=0.1, grace=5.0)
     stopped: list[int] = []
@@ -127,13 +138,37 @@ def main() -> None:
     for occurrence in settings.get("start", "").split(",") if settings.get("start") else []:
         engine.start_rollout(occurrence)
     steps.journal("up")
-    until = time.monotonic() + float(settings.get("seconds", "60"))
+    if "rob" in settings:
+        threading.Thread(target=rob, args=(settings["rob"],), daemon=True).start()
+    until = time.monotonic() + 60
+    reason = ""
+    try:
+        engine.run(lambda: bool(stopped) or time.monotonic() > until)
+    except BusyError as error:
+        reason = str(error)
+    steps.journal("exit", reason=reason)
 
-    def over() -> bool:
-        return bool(stopped) or time.monotonic() > until or (state / "enough").exists()
 
-    engine.run(over)
+def main() -> None:
+    """Read one JSON order a line, fork an executor for it, answer with its pid: the imports are paid once."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel buries the dead
+    for line in sys.stdin:
+        order = json.loads(line)
+        pid = os.fork()
+        if pid == 0:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            try:
+                execute(Path(order["state"]), order["executor"], order["settings"])
+            except BaseException:
+                traceback.print_exc()
+                os._exit(1)
+            os._exit(0)
+        print(pid, flush=True)
 
 
 if __name__ == "__main__":
+    import dbos  # noqa: F401 - before the first fork
+    import structlog
+
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     main()
