@@ -25,7 +25,7 @@ def order(
             by those that were reached in between.
     """
     turns = waiting_since or {}
-    return tuple(sorted(devices, key=lambda device: -max(1, turns.get(device, 1)) if leads(device, last_outcomes) else 0))
+    return tuple(sorted(devices, key=lambda device: -max(1, turns.get(device, 0)) if leads(device, last_outcomes) else 0))
 
 
 def waited(history: Sequence[Mapping[str, Outcome]]) -> dict[str, int]:

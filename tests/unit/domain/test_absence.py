@@ -69,6 +69,11 @@ def test_a_device_without_history_does_not_lead():
     assert not leads("a", {})
 
 
+def test_a_wait_that_nobody_counted_is_one_turn():
+    last = dict.fromkeys(DEVICES, Outcome.ABSENT)
+    assert order(DEVICES, last, {"b": 1, "c": 2}) == ("c", "a", "b", "d", "e")
+
+
 @pytest.mark.parametrize("outcome", Outcome)
 def test_exactly_what_was_left_undone_leads(outcome):
     undone = {Outcome.ABSENT, Outcome.NOT_REACHED, Outcome.REBOOT_PENDING, Outcome.UNKNOWN}

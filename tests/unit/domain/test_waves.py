@@ -54,6 +54,11 @@ def test_a_member_that_is_busy_with_other_work_counts():
     assert found.waiting == {"fs-1": "one at a time of file_servers: fs-2 is in maintenance"}
 
 
+def test_of_several_busy_members_the_first_by_name_is_named():
+    found = choose(["fs-3"], groups={"fs": ["fs-3", "fs-2", "fs-1"]}, busy=["fs-2", "fs-1"])
+    assert found.waiting == {"fs-3": "one at a time of fs: fs-1 is in maintenance"}
+
+
 def test_a_busy_device_is_not_started_again():
     assert choose(["ws"], busy=["ws"]).waiting == {"ws": "is in maintenance already"}
 
@@ -98,6 +103,12 @@ def test_a_prediction_of_waves_keeps_the_pair_apart():
 def test_a_prediction_stops_where_the_window_does():
     assert predict(["a", "b", "c"], at_once=1, seconds_left=120.0) == (("a",), ("b",))
     assert predict(["a", "b", "c"], at_once=1) == (("a",), ("b",), ("c",))
+
+
+def test_a_predicted_wave_is_as_long_as_its_slowest_device():
+    times = {"a": 100.0, "b": 10.0, "c": 50.0}
+    assert predict(["a", "b", "c"], p95=times, at_once=2, seconds_left=150.0) == (("a", "b"), ("c",))
+    assert predict(["a", "b", "c"], p95=times, at_once=2, seconds_left=149.0) == (("a", "b"),)
 
 
 def test_a_prediction_ends_when_a_busy_device_blocks_the_rest():
