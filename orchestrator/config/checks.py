@@ -13,6 +13,7 @@ from orchestrator.config import scalars
 from orchestrator.config.channels import Mailbox, parse_smtp
 from orchestrator.config.documents import Document, Path_, thing_of
 from orchestrator.config.scalars import quoted
+from orchestrator.config.settings import TlsMode
 
 type Found = Iterator[Problem]
 
@@ -30,6 +31,14 @@ def check_document(document: Document, root: Path) -> Found:
             yield from _people(document, path, window)
     yield from _freezes(document)
     yield from _mail(document)
+    yield from check_empty(document)
+
+
+def check_empty(document: Document) -> Found:
+    """A key without a value: nobody can know what is meant by it."""
+    for path in document.keys:
+        if document.get(path) is None and "vars" not in path[:-1]:
+            yield Problem(document.key_place(path), thing_of(path), "is empty: write a value, or remove the key")
 
 
 def _items(document: Document, path: Path_) -> list[tuple[str, Any]]:
@@ -200,6 +209,11 @@ def _mail(document: Document) -> Found:
         if key in mail and ways == ["files"]:
             yield _at(document, (*path, key), "means nothing with files: remove it")
     box = _quiet(parse_smtp, mail.get("smtp"))
+    if isinstance(box, Mailbox) and box.tls is TlsMode.PLAIN and (box.user or "password" in mail):
+        yield _at(
+            document, (*path, "smtp"), "logs in without encryption: use smtps:// or smtp+starttls://, or remove user and password"
+        )
+        return
     if isinstance(box, Mailbox) and box.user and "password" not in mail:
         yield _at(
             document,

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from orchestrator.application.errors import ConfigurationError, Problem
 from orchestrator.config import build
-from orchestrator.config.checks import check_document
+from orchestrator.config.checks import check_document, check_empty
 from orchestrator.config.documents import Document
 from orchestrator.config.merge import read_maintenance, read_people
 from orchestrator.config.problems import problems_of, render, unique
@@ -68,7 +68,7 @@ def read_office(path: Path) -> Reading:
     maintenance, people = read_maintenance(root), read_people(root)
     inputs, found = _validated(MaintenanceFile, maintenance)
     persons, wrong = _validated(People, people)
-    checks = [*found, *check_document(maintenance, root), *wrong]
+    checks = [*found, *check_document(maintenance, root), *wrong, *check_empty(people)]
     problems = unique([*maintenance.problems, *people.problems, *checks])
     references = references_of(maintenance)
     sources = find_sources(root, maintenance)

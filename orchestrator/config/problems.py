@@ -128,7 +128,7 @@ def _step(annotation: Any, step: str | int) -> Any:
         return _step(arguments[0], step)
     if get_origin(kind) in {tuple, list}:
         return arguments[0]
-    return arguments[1] if get_origin(kind) is dict else None
+    return arguments[1] if get_origin(kind) is dict and isinstance(step, str) else None
 
 
 def _strip(annotation: Any) -> Any:

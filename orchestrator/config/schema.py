@@ -11,8 +11,9 @@ from datetime import date, time, timedelta
 from fractions import Fraction
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, PlainValidator, WithJsonSchema
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from orchestrator.config import scalars
 from orchestrator.config.channels import Mailbox, parse_secret, parse_smtp
@@ -38,54 +39,65 @@ def _one_or_many(value: Any) -> Any:
     return [value] if isinstance(value, dict) else value
 
 
-def _text(pattern: str | None = None, **more: Any) -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", **({"pattern": pattern} if pattern else {}), **more})
+class _OneOrMany:
+    """Tells the JSON Schema what ``_one_or_many`` does."""
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        found = handler(core)
+        return {"anyOf": [found["items"], found]}
 
 
+def _shape(kind: str, **schema: Any) -> WithJsonSchema:
+    """The JSON Schema of a value; ``kind`` is the word the reference page uses for it."""
+    return WithJsonSchema({"type": "string", **schema, KIND: kind})
+
+
+KIND = "x-kind"
 _DURATION = r"^(?=.)(\d+w)?(\d+d)?(\d+h)?(\d+m)?(\d+s)?$"
 _SHARE = r"^\d{1,3}(\.\d{1,3})?\s?%$"
-_SECRET = {
-    "description": "a !vault value, {env: NAME} or {file: PATH}",
-    "anyOf": [
-        {"type": "string"},
-        {"type": "object", "properties": {"env": {"type": "string"}}, "required": ["env"], "additionalProperties": False},
-        {"type": "object", "properties": {"file": {"type": "string"}}, "required": ["file"], "additionalProperties": False},
-    ],
-}
+_NAME = r"^[a-z0-9][a-z0-9_-]*$"
+_REFERENCE = [
+    {"type": "object", "properties": {key: {"type": "string"}}, "required": [key], "additionalProperties": False}
+    for key in ("env", "file")
+]
 
-Text = Annotated[str, plain(scalars.parse_text), _text(minLength=1)]
-Bool = Annotated[bool, plain(scalars.parse_bool), WithJsonSchema({"type": "boolean"})]
-Count = Annotated[int, plain(scalars.parse_count), WithJsonSchema({"type": "integer", "minimum": 0})]
-Positive = Annotated[int, plain(scalars.parse_positive), WithJsonSchema({"type": "integer", "minimum": 1})]
-Duration = Annotated[timedelta, plain(scalars.parse_duration), _text(_DURATION)]
-Clock = Annotated[time, plain(scalars.parse_time), _text(r"^([01]?\d|2[0-3]):[0-5]\d$")]
-Day = Annotated[date, plain(scalars.parse_date), _text(r"^\d{4}-\d{2}-\d{2}$")]
-Share = Annotated[Fraction, plain(scalars.parse_share), _text(_SHARE)]
-RingShare = Annotated[Fraction, plain(scalars.parse_ring_share), _text(_SHARE)]
+Text = Annotated[str, plain(scalars.parse_text), _shape("text", minLength=1)]
+Bool = Annotated[bool, plain(scalars.parse_bool), _shape("true or false", type="boolean")]
+Count = Annotated[int, plain(scalars.parse_count), _shape("whole number from 0", type="integer", minimum=0)]
+Positive = Annotated[int, plain(scalars.parse_positive), _shape("whole number from 1", type="integer", minimum=1)]
+Duration = Annotated[timedelta, plain(scalars.parse_duration), _shape("duration", pattern=_DURATION)]
+Clock = Annotated[time, plain(scalars.parse_time), _shape("time of day", pattern=r"^([01]?\d|2[0-3]):[0-5]\d$")]
+Day = Annotated[date, plain(scalars.parse_date), _shape("date", pattern=r"^\d{4}-\d{2}-\d{2}$")]
+Share = Annotated[Fraction, plain(scalars.parse_share), _shape("share", pattern=_SHARE)]
+RingShare = Annotated[Fraction, plain(scalars.parse_ring_share), _shape("share", pattern=_SHARE)]
 StayUp = Annotated[
     int | Fraction,
     plain(scalars.parse_stay_up),
-    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": _SHARE}]}),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": _SHARE}], KIND: "number or share"}),
 ]
-Zone = Annotated[str, plain(scalars.parse_zone), _text()]
-WindowZone = Annotated[str, plain(scalars.parse_window_zone), _text()]
-Address = Annotated[str, plain(scalars.parse_address), _text(r"^[^@\s]+@[^@\s]+$")]
-Sender = Annotated[tuple[str, str], plain(scalars.parse_sender), _text()]
-Pattern = Annotated[str, plain(scalars.parse_pattern), _text(minLength=1)]
-Hours = Annotated[WorkingHours, plain(scalars.parse_hours), _text()]
-SecretValue = Annotated[Secret, plain(parse_secret), WithJsonSchema(_SECRET)]
-SmtpUrl = Annotated[Mailbox, plain(parse_smtp), _text(r"^(smtps|smtp\+starttls|smtp)://")]
-Name = Annotated[str, plain(scalars.parse_name), _text(r"^[a-z0-9][a-z0-9_-]*$")]
-WindowName = Annotated[str, plain(scalars.parse_window_name), _text(r"^[a-z0-9][a-z0-9_-]*$")]
+Zone = Annotated[str, plain(scalars.parse_zone), _shape("IANA zone")]
+WindowZone = Annotated[str, plain(scalars.parse_window_zone), _shape("IANA zone or `site`")]
+Address = Annotated[str, plain(scalars.parse_address), _shape("mail address", pattern=r"^[^@\s]+@[^@\s]+$")]
+Sender = Annotated[tuple[str, str], plain(scalars.parse_sender), _shape("sender")]
+Pattern = Annotated[str, plain(scalars.parse_pattern), _shape("Ansible pattern", minLength=1)]
+Hours = Annotated[WorkingHours, plain(scalars.parse_hours), _shape("working hours")]
+SecretValue = Annotated[
+    Secret, plain(parse_secret), WithJsonSchema({"anyOf": [{"type": "string"}, *_REFERENCE], KIND: "reference to a secret"})
+]
+SmtpUrl = Annotated[Mailbox, plain(parse_smtp), _shape("URL", pattern=r"^(smtps|smtp\+starttls|smtp)://")]
+Name = Annotated[str, plain(scalars.parse_name), _shape("name", pattern=_NAME)]
+WindowName = Annotated[str, plain(scalars.parse_window_name), _shape("name", pattern=_NAME)]
 Reminder = Annotated[
     timedelta | Literal["before_leaving"],
     plain(lambda value: value if value == "before_leaving" else scalars.parse_reminder(value)),
-    WithJsonSchema({"anyOf": [{"const": "before_leaving"}, {"type": "string", "pattern": _DURATION}]}),
+    WithJsonSchema(
+        {"anyOf": [{"const": "before_leaving"}, {"type": "string", "pattern": _DURATION}], KIND: "duration or `before_leaving`"}
+    ),
 ]
 Invite = Annotated[
     timedelta | Literal["never"],
     plain(lambda value: value if value == "never" else scalars.parse_duration(value)),
-    WithJsonSchema({"anyOf": [{"const": "never"}, {"type": "string", "pattern": _DURATION}]}),
+    WithJsonSchema({"anyOf": [{"const": "never"}, {"type": "string", "pattern": _DURATION}], KIND: "duration or `never`"}),
 ]
 
 
@@ -94,8 +106,17 @@ class Part(BaseModel):
 
     # Not strict: that refuses a list where a tuple is meant. Every scalar has a parser of ours, so nothing is guessed.
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+    EXACTLY_ONE: ClassVar[tuple[str, ...]] = ()
     LATER: ClassVar[frozenset[str]] = frozenset()
     LATER_VALUES: ClassVar[Mapping[str, frozenset[str]]] = {}
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Add to pydantic's own schema which keys exclude each other."""
+        found = handler(core)
+        if cls.EXACTLY_ONE:
+            handler.resolve_ref_schema(found)["oneOf"] = [{"required": [key]} for key in cls.EXACTLY_ONE]
+        return found
 
 
 class SitePart(Part):
@@ -155,6 +176,8 @@ class WorkPart(Part):
 class ProbePart(Part):
     """One question that must be answered well after a ring: exactly one of http, tcp and command."""
 
+    EXACTLY_ONE = ("http", "tcp", "command")
+
     http: Text | None = Field(
         default=None, description="A URL; healthy is an answer from 200 to 399.", examples=["http://intranet.example.org/health"]
     )
@@ -196,6 +219,7 @@ class GatePart(Part):
 class RingPart(Part):
     """An ordered share of the devices: exactly one of devices, share and rest."""
 
+    EXACTLY_ONE = ("devices", "share", "rest")
     LATER = frozenset({"deferral", "deadline", "grace", "approval"})
     name: Name = Field(description="Name of the ring.", examples=["canary"])
     devices: Pattern | None = Field(
@@ -267,8 +291,8 @@ class WindowPart(Part):
     devices_at_most: Positive | None = Field(
         default=None, description="When the pattern matches more devices, nothing starts.", examples=[400]
     )
-    starts: Annotated[tuple[StartPart, ...], BeforeValidator(_one_or_many)] = Field(
-        description="When it opens: one rule, or a list of rules.", min_length=1
+    starts: Annotated[tuple[StartPart, ...], Field(min_length=1), BeforeValidator(_one_or_many), _OneOrMany()] = Field(
+        description="When it opens: one rule, or a list of rules."
     )
     zone: WindowZone = Field(
         description="IANA time zone of all its times. site: each site in its own zone, one occurrence per zone.", examples=["site"]
@@ -283,7 +307,11 @@ class WindowPart(Part):
     work: tuple[WorkPart, ...] = Field(
         description="What is done, in order; a device that fails a step skips the rest.", min_length=1
     )
-    rings: tuple[RingPart, ...] = Field(default=(), description="In which order. Default: one ring with everything.")
+    rings: tuple[RingPart, ...] = Field(
+        default=(),
+        description="In which order. Default: one ring with everything.",
+        examples=[{"name": "early", "share": "10%", "gate": {"ok": "95%", "soak": "10m"}}, {"name": "broad", "rest": True}],
+    )
     one_at_a_time: tuple[Pattern, ...] = Field(
         default=(),
         description="Groups of which never two devices are in maintenance together, by whomever.",
@@ -315,6 +343,7 @@ class FreezePart(Part):
 class MailPart(Part):
     """The way out for invitations, reminders and reports: exactly one of smtp and files."""
 
+    EXACTLY_ONE = ("smtp", "files")
     LATER = frozenset({"apprise", "reply_to", "daily_cap", "digest"})
     smtp: SmtpUrl | None = Field(
         default=None,
