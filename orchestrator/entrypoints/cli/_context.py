@@ -17,8 +17,8 @@ class Cli:
     """The options that mean the same everywhere; a command reads it with :func:`cli_of`.
 
     Attributes:
-        office: ``--office`` or ``$DESKSIDE_OFFICE``; ``None`` means the nearest parent directory with a maintenance.yml.
-        state: ``--state`` or ``$DESKSIDE_STATE``; ``None`` means the standard place.
+        office: ``--office``; ``None`` leaves it to ``config.paths.find_office``: $DESKSIDE_OFFICE, else the nearest parent that is one.
+        state: ``--state``; ``None`` leaves it to ``config.paths.find_state``.
         json: Print one JSON document instead of text.
         actor: Who asks: behind sudo the person who called it, not root.
     """
@@ -43,13 +43,8 @@ def _login_name() -> str:
 
 
 def fresh() -> Cli:
-    """What holds before any option was read: the environment."""
-    return Cli(office=_path("DESKSIDE_OFFICE"), state=_path("DESKSIDE_STATE"), json=False, actor=current_actor())
-
-
-def _path(variable: str) -> Path | None:
-    value = os.environ.get(variable)
-    return Path(value) if value else None
+    """What holds before any option was read."""
+    return Cli(office=None, state=None, json=False, actor=current_actor())
 
 
 def cli_of(ctx: typer.Context) -> Cli:

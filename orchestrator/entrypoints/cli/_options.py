@@ -11,6 +11,7 @@ import typer
 import typer.core
 import typer.main
 
+from orchestrator.entrypoints.cli._complete import offer
 from orchestrator.entrypoints.cli._context import cli_of
 
 SHARED = ("office", "state", "json")
@@ -60,7 +61,7 @@ def _shared() -> tuple[Any, ...]:
 
 
 def add_shared(command: Any) -> Any:
-    """Give a command and all commands below it the shared options it does not declare itself.
+    """Give a command and all commands below it the shared options it does not declare itself, and names to complete.
 
     Args:
         command: A command or group that typer has built.
@@ -71,6 +72,8 @@ def add_shared(command: Any) -> Any:
     children = list(command.commands.values()) if isinstance(command, typer.core.TyperGroup) else []
     for child in children:
         add_shared(child)
+    for param in command.params:
+        offer(param)
     if not children:  # a leaf, or the root, which learns its commands later
         taken = {option for param in command.params for option in param.opts}
         command.params.extend(param for param in _shared() if not taken & set(param.opts))
