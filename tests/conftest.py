@@ -7,7 +7,7 @@ import os
 import pytest
 
 LEAKS = ("DESKSIDE_", "ANSIBLE_", "MOLECULE_")
-KEPT = frozenset({"ANSIBLE_HOME"})
+KEPT = frozenset({"ANSIBLE_HOME", "DESKSIDE_LAB", "DESKSIDE_TEST_FULL"})
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -8,7 +8,6 @@ The last line is `N passed, N failed` (`, N skipped`); it is kept in .cache/test
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import re
 import signal
@@ -246,11 +245,7 @@ def run_suite(suite: Suite, *, full: bool, lab: bool, seconds: float, why_no_lab
     steps = steps_of(suite, full=full, lab=lab)
     if not steps:
         return Tally(failed=1, notes=[f"{suite.name}: ran nothing, no tests found"])
-    environment = (
-        {**os.environ, "DESKSIDE_TEST_FULL": "1"}
-        if full
-        else {name: value for name, value in os.environ.items() if name != "DESKSIDE_TEST_FULL"}
-    )
+    environment = {"DESKSIDE_LAB": "test", **os.environ, "DESKSIDE_TEST_FULL": "1" if full else ""}
     total, until = Tally(), time.monotonic() + seconds
     for step in steps:
         left = until - time.monotonic()
@@ -261,18 +256,24 @@ def run_suite(suite: Suite, *, full: bool, lab: bool, seconds: float, why_no_lab
 
 
 def tidy(before: set[str]) -> None:
-    """Take down the lab when this run brought it up."""
-    if {name for name in lab_containers() if name not in before}:
-        subprocess.run([sys.executable, "-m", "deskside_lab", "down"], cwd=ROOT, check=False, stdin=subprocess.DEVNULL, timeout=180)
+    """Take down the labs that this run brought up; one that was up before stays."""
+    for name in sorted(labs() - before):
+        say(f"lab {name}: taken down")
+        down = "import sys; from deskside_lab import Lab; Lab(sys.argv[1]).down()"
+        subprocess.run([sys.executable, "-c", down, name], cwd=ROOT, check=False, stdin=subprocess.DEVNULL, timeout=180)
 
 
-def lab_containers() -> set[str]:
-    """Names of the lab's containers that exist now."""
-    code = "import json; from deskside_lab.host import podman; print(json.dumps(podman('ps', '-a', '--filter', 'label=deskside', '--format', '{{.Names}}')))"
-    found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
-    if found.returncode:
-        return set()
-    listed = subprocess.run(json.loads(found.stdout), capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+LIST_LABS = """
+import subprocess
+from deskside_lab.host import podman
+form = '{{index .Labels "deskside.lab"}}'
+subprocess.run(podman("ps", "-a", "--filter", "label=deskside.lab", "--format", form), check=True, timeout=60)
+"""
+
+
+def labs() -> set[str]:
+    """Names of the labs that have containers now; none where podman cannot be asked."""
+    listed = subprocess.run([sys.executable, "-c", LIST_LABS], cwd=ROOT, capture_output=True, text=True, check=False)
     return set(listed.stdout.split())
 
 
@@ -311,7 +312,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     lab = os.environ.get("LAB", "yes") != "no"
     WORK.mkdir(parents=True, exist_ok=True)
     signal.signal(signal.SIGTERM, _interrupt)
-    before = lab_containers() if lab else set()
+    before = labs() if lab else set()
     try:
         done = run_all(
             [s for s in suites if not options.suites or s.name in options.suites],
