@@ -67,12 +67,13 @@ def steps_of(suite: Suite, *, full: bool, lab: bool) -> list[Step]:
 
 
 def molecule_steps(*, full: bool) -> list[Step]:
-    """Each role's default scenario; its second one where the role was changed, or with ``full``."""
+    """Each role's default scenario; its second one where the role was changed, or with ``full``, which also drops each task in turn."""
     scenarios = sorted(path.parent.name for path in (ROOT / "tests" / "molecule").glob("*/molecule.yml"))
     roles = sorted(path.name for path in (ROOT / "roles").iterdir() if path.is_dir()) if (ROOT / "roles").is_dir() else []
     touched = changed_files()
     chosen = [name for name in scenarios if name in roles or full or _is_touched(name, roles, touched)]
-    return [Step(f"molecule {name}", ("make", "-s", "molecule", f"ROLE={name}")) for name in chosen]
+    steps = [Step(f"molecule {name}", ("make", "-s", "molecule", f"ROLE={name}")) for name in chosen]
+    return [*steps, Step("mutate roles", ("make", "-s", "mutate-roles"))] if full else steps
 
 
 def _is_touched(scenario: str, roles: Sequence[str], touched: Sequence[str] | None) -> bool:
