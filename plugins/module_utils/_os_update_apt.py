@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import re
 from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
-from urllib.parse import quote
 
 from . import _os_update_cache as cache
 from . import _os_update_model as model
@@ -319,7 +318,8 @@ class Apt:
 
 def archive_name(name: str, version: str, arch: str) -> str:
     """File name that apt gives a downloaded package (the colon of an epoch is quoted)."""
-    return f"{name}_{quote(version, safe='.+-~')}_{arch}.deb"
+    quoted = version.replace("%", "%25").replace(":", "%3a").replace("_", "%5f")
+    return f"{name}_{quoted}_{arch}.deb"
 
 
 def foreign_warnings(*, on: bool, timer: bool, reboots: bool, at: str) -> List[str]:
