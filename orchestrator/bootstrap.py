@@ -137,7 +137,7 @@ class House:
 
         return AnsibleInventory(self.office_root, self.office.sources, self.office.sites)
 
-    def _compile(self, hosts: Any, directory: Path) -> Path:
+    def _compile(self, hosts: Any, directory: Path) -> Path | None:
         from orchestrator.adapters.inventory import compile_inventory
 
         return compile_inventory(self.inventory, hosts, directory)
@@ -145,20 +145,20 @@ class House:
     @cached_property
     def runner(self) -> Runner:
         """Ansible through ansible-runner, contained."""
-        from orchestrator.adapters.runner import AnsibleRunner
+        from orchestrator.adapters.runner.runner import AnsibleRunner
 
         return AnsibleRunner(self.office_root, self.state, self.office.sources, self._compile)
 
     def runner_here(self) -> Runner:
         """The same for `run-playbook`: Ansible works in the technician's directory."""
-        from orchestrator.adapters.runner import AnsibleRunner
+        from orchestrator.adapters.runner.runner import AnsibleRunner
 
         return AnsibleRunner(self.office_root, self.state, self.office.sources, self._compile, cwd=self._cwd)
 
     @cached_property
     def prober(self) -> Prober:
         """One fused question over ssh."""
-        from orchestrator.adapters.prober import SshProber
+        from orchestrator.adapters.prober.prober import SshProber
 
         return SshProber(self.office_root, self.office.sources)
 

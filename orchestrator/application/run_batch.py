@@ -336,7 +336,7 @@ class _Batch:
             return "stopped at the end of the window"
         if host is not None and host.unreachable:
             return f"lost in the middle: {host.reason}" if host.reason else "lost in the middle"
-        return f"the run ended as {result.status} and does not say how"
+        return host.reason if host is not None and host.reason else f"the run ended as {result.status} and does not say how"
 
     def _stopped_by_us(self, result: RunResult) -> bool:
         return result.status in {RunStatus.CANCELED, RunStatus.TIMEOUT}

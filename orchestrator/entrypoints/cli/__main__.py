@@ -1,0 +1,9 @@
+"""``python -m orchestrator.entrypoints.cli``."""
+
+from __future__ import annotations
+
+import sys
+
+from orchestrator.entrypoints.cli import main
+
+sys.exit(main())
