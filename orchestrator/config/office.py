@@ -29,12 +29,14 @@ class Reading:
     """What was found in an office directory.
 
     Attributes:
+        root: The office directory, absolute.
         office: ``None`` when there are problems.
         problems: Everything wrong, in the order of the files; bad recurrence rules are in ``Office.disabled`` instead.
         references: Groups, devices and patterns that could be read, also from files with problems.
         sources: Inventory sources that could be read.
     """
 
+    root: Path
     office: Office | None
     problems: tuple[Problem, ...]
     references: tuple[Reference, ...]
@@ -76,7 +78,7 @@ def read_office(path: Path) -> Reading:
     office = None
     if not problems and inputs is not None and persons is not None:
         office = _office(root, inputs, persons, maintenance, sources.sources)
-    return Reading(office=office, problems=problems, references=references, sources=sources.sources)
+    return Reading(root=root, office=office, problems=problems, references=references, sources=sources.sources)
 
 
 def _validated(kind: Any, document: Document) -> tuple[Any, tuple[Problem, ...]]:
