@@ -7,6 +7,7 @@ is read with the offset before the gap (RFC 5545 3.3.5, erratum 4271), one that 
 from __future__ import annotations
 
 import re
+from calendar import monthrange
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -19,7 +20,7 @@ from orchestrator.domain.window import DstPolicy, StartRule
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_LONGEST_MONTHS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+_A_LEAP_YEAR = 2028
 _FREQUENCIES = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")
 _WEEKDAY = r"(?:MO|TU|WE|TH|FR|SA|SU)"
 _VALUES = {
@@ -219,7 +220,7 @@ def _combination_problem(parts: dict[str, str]) -> str | None:
 def _impossible(parts: dict[str, str]) -> str | None:
     """Sets that are empty in every year: found here, because dateutil would look for them until the year 9999."""
     if "BYMONTHDAY" in parts and "BYMONTH" in parts:
-        longest = max(_LONGEST_MONTHS[int(month) - 1] for month in parts["BYMONTH"].split(","))
+        longest = max(monthrange(_A_LEAP_YEAR, int(month))[1] for month in parts["BYMONTH"].split(","))
         if min(abs(int(day)) for day in parts["BYMONTHDAY"].split(",")) > longest:
             return f"it never opens: BYMONTH={parts['BYMONTH']} has no day {parts['BYMONTHDAY']}"
     return None

@@ -64,7 +64,7 @@ def reminder_times(
     wanted = _wanted(rule, occurrence, zone, hours)
     coming = [(key, due) for due, key in wanted if due > now]
     overdue = [key for due, key in wanted if due <= now]
-    if overdue and now < occurrence.starts_at:
+    if overdue:
         due = next_working(now, zone, hours, occurrence.starts_at)
         if not coming or due < coming[0][1]:
             coming.insert(0, (overdue[-1], due))

@@ -62,6 +62,17 @@ def test_zone_site_makes_one_occurrence_per_zone_named_by_its_first_site():
     ]
 
 
+def test_two_zones_are_enough_to_need_the_site():
+    found = of_2026(window(zone="site"), {"berlin": "Europe/Berlin", "boston": "America/New_York"})
+    assert ids(found)[-2:] == ["patch-night/2026-12-09/berlin", "patch-night/2026-12-09/boston"]
+
+
+def test_the_span_asked_for_holds_its_first_instant_and_not_its_last():
+    start = utc(2026, 12, 9, 21)
+    assert len(occurrences(window(), sites={}, after=start, before=start + timedelta(seconds=1))) == 1
+    assert occurrences(window(), sites={}, after=start - timedelta(seconds=1), before=start) == ()
+
+
 def test_zone_site_with_one_zone_needs_no_site_in_the_id():
     found = of_2026(window(zone="site"), {"berlin": "Europe/Berlin", "munich": "Europe/Berlin"})
     assert ids(found)[-1] == "patch-night/2026-12-09"

@@ -96,6 +96,7 @@ def test_when_work_begins_too_late_it_is_now():
     ("instant", "expected"),
     [
         pytest.param("09 10:00", "09 10:00", id="working then"),
+        pytest.param("09 09:00", "09 09:00", id="just begun"),
         pytest.param("09 21:00", "09 16:00", id="evening: an hour before they leave"),
         pytest.param("09 17:00", "09 16:00", id="just left"),
         pytest.param("09 08:00", "08 16:00", id="morning: the evening before"),
@@ -164,6 +165,19 @@ def test_an_overdue_reminder_gives_way_to_one_that_comes_by_then():
         ("13h", "14 09:00"),
         ("before_leaving", "14 16:00"),
     ]
+
+
+def test_a_reminder_that_is_due_this_instant_is_sent():
+    assert reminders(now=at("09 16:00")) == [("before_leaving", "09 16:00")]
+
+
+def test_of_reminders_that_fall_together_the_one_nearest_to_the_start_is_sent():
+    assert reminders(a_rule=rule(24, 29, before_leaving=False)) == [("1d", "08 16:00")]
+
+
+def test_reminders_are_in_order_also_where_moving_back_overtakes():
+    both = rule(24, 23, before_leaving=False)
+    assert reminders(a_rule=both, start="10 16:30") == [("23h", "09 16:00"), ("1d", "09 16:30")]
 
 
 def test_nothing_is_announced_once_the_window_is_open():
