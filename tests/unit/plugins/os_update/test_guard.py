@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -79,8 +78,8 @@ def test_rule_5_the_first_to_come_claims_and_goes_on(room):
 
 def test_the_record_is_for_root_only(room):
     room.claim(ticket())
-    assert os.stat(room.path(ticket())).st_mode & 0o777 == 0o600
-    assert os.stat(os.path.dirname(room.path(ticket()))).st_mode & 0o777 == 0o700
+    assert Path(room.path(ticket())).stat().st_mode & 0o777 == 0o600
+    assert Path(room.path(ticket())).parent.stat().st_mode & 0o777 == 0o700
 
 
 def test_rule_1_an_older_worker_is_refused_with_the_reason(room):
@@ -165,7 +164,7 @@ def test_ending_without_an_apply_needs_the_fence_and_a_claim(room):
 
 def test_a_record_that_has_vanished_stops_the_apply(room):
     room.claim(ticket())
-    os.unlink(room.path(ticket()))
+    Path(room.path(ticket())).unlink()
     with pytest.raises(GuardError, match="vanished"):
         room.begin(ticket())
 
@@ -202,7 +201,7 @@ def test_a_record_that_cannot_be_believed_stops_everything_and_names_the_file(ro
 def test_a_lock_that_cannot_be_had_stops_everything(room, monkeypatch):
     monkeypatch.setattr(_guard, "LOCK_WAIT", 0.1)
     room.claim(ticket())
-    with open(Path(room.root, "guard/lock")) as other:
+    with Path(room.root, "guard/lock").open() as other:
         fcntl.flock(other, fcntl.LOCK_EX)
         with pytest.raises(GuardError, match="held by another process"):
             room.claim(ticket(4))

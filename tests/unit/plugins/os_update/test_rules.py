@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import subprocess
 import sys
@@ -47,12 +46,6 @@ def test_a_lock_that_a_process_holds_is_seen_with_its_name(tmp_path):
         finally:
             holder.kill()
     assert Host().lock_holder([str(tmp_path / "lock")]) is None
-
-
-def test_our_own_lock_is_not_lost_by_asking(tmp_path):
-    with open(tmp_path / "other", "w") as mine:
-        fcntl.flock(mine, fcntl.LOCK_EX)
-        assert Host().lock_holder([str(tmp_path / "absent")]) is None
 
 
 PLAN = model.Plan(changes=(model.Change("a", "1", "2"),), download=100 * MIB, growth=50 * MIB, largest=10 * MIB)

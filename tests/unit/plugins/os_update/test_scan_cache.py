@@ -103,7 +103,7 @@ def test_the_key_is_gone_while_a_new_scan_is_written(tmp_path, monkeypatch):
     real = cache._guard.write_atomically
 
     def watch(path, text, mode):
-        seen.append((os.path.basename(path), Path(device.path(cache.KEY)).exists()))
+        seen.append((Path(path).name, Path(device.path(cache.KEY)).exists()))
         real(path, text, mode)
 
     monkeypatch.setattr(cache._guard, "write_atomically", watch)
