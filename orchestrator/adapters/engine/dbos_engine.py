@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Self
 from orchestrator.adapters.engine.database import FILE, open_engine_database
 from orchestrator.adapters.engine.executor_lock import executor_lock, if_dead
 from orchestrator.adapters.engine.liveness import process_identity
-from orchestrator.adapters.engine.workflows import BATCHES, DECLINED, ROLLOUTS, Workflows
+from orchestrator.adapters.engine.workflows import BATCHES, DECLINED, ROLLOUTS, Pauses, Workflows
 from orchestrator.application.errors import StoreError
 from orchestrator.application.ports import Clock
 from orchestrator.application.rollout_steps import RolloutSteps
@@ -32,7 +32,6 @@ NAME = "deskside"
 KEEP = timedelta(days=90)
 
 _TICK = 0.2
-_HOUSEKEEPING = 30.0
 _STARTS = 20
 _BROKEN = ["ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 
@@ -49,6 +48,8 @@ class DbosEngine:
         poll: Seconds between two looks at a queue.
         parallel: How many batches (and how many rollouts) run at the same time.
         grace: Seconds that running steps get to end when the executor stops. One that goes on is left behind: the process must end then.
+        housekeeping: Seconds between two rounds of it: adopting, reporting what broke, purging.
+        pauses: How patient the workflows are.
     """
 
     def __init__(
@@ -62,6 +63,8 @@ class DbosEngine:
         poll: float = 1.0,
         parallel: int = 4,
         grace: float = 30.0,
+        housekeeping: float = 30.0,
+        pauses: Pauses | None = None,
     ) -> None:
         self._state = state
         self._steps = steps
@@ -70,6 +73,8 @@ class DbosEngine:
         self._poll = poll
         self._parallel = parallel
         self._grace = grace
+        self._housekeeping = housekeeping
+        self._pauses = pauses or Pauses()
         self._holder = holder or process_identity(executor_id)
         self._told: set[str] = set()
         self._running = ExitStack()
@@ -121,7 +126,7 @@ class DbosEngine:
             stack.enter_context(self._translated())
             engine = open_engine_database(self._state)
             stack.callback(engine.dispose)
-            workflows = Workflows(self._steps, poll=self._poll)
+            workflows = Workflows(self._steps, poll=self._poll, pauses=self._pauses)
             stack.callback(self._shut_down, workflows)
             self._launch(workflows, engine)
             housekeeper = threading.Thread(
@@ -168,7 +173,7 @@ class DbosEngine:
                     chore()
                 except Exception:
                     logging.getLogger("dbos").exception("housekeeping failed, it comes again: %s", chore.__name__)
-            stopping.wait(_HOUSEKEEPING)
+            stopping.wait(self._housekeeping)
 
     def _adopt(self) -> None:
         """Take over what other executors left that no live process is any more (``deskside run`` was killed, the daemon lives)."""
@@ -195,9 +200,9 @@ class DbosEngine:
         from dbos import DBOS
 
         before = (self._clock.now() - KEEP).isoformat()
-        old = DBOS.list_workflows(completed_before=before, limit=500, load_input=False, load_output=False)
-        if old:
-            DBOS.delete_workflows([row.workflow_id for row in old])
+        old = DBOS.list_workflows(name="rollout", completed_before=before, limit=100, load_input=False, load_output=False)
+        if old:  # with their batches, and no batch before its rollout is over
+            DBOS.delete_workflows([row.workflow_id for row in old], delete_children=True)
 
     def _shut_down(self, workflows: Workflows) -> None:
         from dbos import DBOS

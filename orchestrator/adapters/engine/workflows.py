@@ -6,25 +6,43 @@ into the engine's records: a failure is an answer too, so that a replay sees exa
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.application.errors import BusyError, DesksideError, StoreError
 from orchestrator.application.rollout_steps import GO, RolloutSteps
 
+log = logging.getLogger("dbos.deskside")
+"""Beneath DBOS's own logger, so that both stories stand in one file, engine.log, in order."""
+
 ROLLOUTS = "rollouts"
 BATCHES = "batches"
 DECLINED = "declined"
 
-_RETRY_PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
-_SLICE = 5.0
-_ROUND = 60.0
 _AGAIN = 12
-_AGAIN_PAUSE = 5.0
 _LOST = {"ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pauses:
+    """How patient the workflows are, in seconds.
+
+    Attributes:
+        retries: Before a busy or unusable store is tried again; after the last one the rollout ends with the reason.
+        slice: The longest pause between two questions while something is waited for: so soon a cancel is seen.
+        round: How long one recorded step waits; so many times fewer rows, and so short a replay.
+        again: Before a batch is run again that its steps did not finish; it grows with every time, up to 30.
+    """
+
+    retries: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+    slice: float = 5.0
+    round: float = 60.0
+    again: float = 5.0
 
 
 class EngineStopping(BaseException):
@@ -41,25 +59,13 @@ class Workflows:
     Args:
         steps: What is driven.
         poll: Seconds between two looks at a batch that runs.
-        again_pause: First pause before a batch is run again that its steps did not finish; it grows.
-        retry_pauses: Pauses before a busy or unusable store is tried again; afterwards the rollout ends with the reason.
+        pauses: How patient they are.
     """
 
-    def __init__(
-        self,
-        steps: RolloutSteps,
-        *,
-        poll: float,
-        retry_pauses: tuple[float, ...] = _RETRY_PAUSES,
-        again_pause: float = _AGAIN_PAUSE,
-    ) -> None:
-        import structlog  # costs more than all else here, and who only asks whether a process lives must not pay it
-
+    def __init__(self, steps: RolloutSteps, *, poll: float, pauses: Pauses) -> None:
         self._steps = steps
         self._poll = poll
-        self._retry_pauses = retry_pauses
-        self._again_pause = again_pause
-        self._log = structlog.get_logger("deskside.engine")
+        self._pauses = pauses
         self.stopping = threading.Event()
         self._start_batch: Callable[[str], dict[str, str]] | None = None
         self._active = 0
@@ -120,7 +126,7 @@ class Workflows:
             if again > _AGAIN:
                 raise StepFailedError(f"batch {batch} was run {again} times and is still not finished")
             if again:  # somebody else holds its lease: give that time to run out
-                self._rest(self._again_pause * again)
+                self._rest(self._pauses.again * again)
             self._run_batch(batch, f"{batch}~{again}" if again else batch)
 
     def _run_batch(self, batch: str, workflow_id: str) -> None:
@@ -168,9 +174,9 @@ class Workflows:
         return dict(answer)
 
     def _wait_for(self, name: str, arguments: tuple[str, ...]) -> Any:
-        deadline = time.monotonic() + _ROUND
+        deadline = time.monotonic() + self._pauses.round
         while "wait" in (answer := self._patiently(name, arguments)):
-            self._pause(min(max(float(answer["wait"]), 0.05), _SLICE))
+            self._pause(min(max(float(answer["wait"]), 0.05), self._pauses.slice))
             if time.monotonic() > deadline:
                 break
         return answer
@@ -191,18 +197,18 @@ class Workflows:
         try:
             return {"value": call()}
         except DesksideError as error:
-            self._log.error("step failed", step=name, reason=str(error))
+            log.warning("step %s has given up: %s", name, error)
             return {"failed": str(error)}
-        except Exception as error:  # noqa: BLE001 - whatever it is, it must end this rollout with a reason and not hang it
-            self._log.exception("step failed", step=name)
+        except Exception as error:  # whatever it is, it must end this rollout with a reason and not hang it
+            log.exception("step %s failed", name)
             return {"failed": f"{name}: {type(error).__name__}: {error}"}
 
     def _patiently(self, name: str, arguments: tuple[str, ...]) -> Any:
-        for pause in self._retry_pauses:
+        for pause in self._pauses.retries:
             try:
                 return getattr(self._steps, name)(*arguments)
             except (StoreError, BusyError) as error:
-                self._log.warning("step will be tried again", step=name, reason=str(error), seconds=pause)
+                log.warning("step %s will be tried again in %s s: %s", name, pause, error)
             self._pause(pause)
         return getattr(self._steps, name)(*arguments)
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from orchestrator.adapters.engine import DbosEngine, is_dead, process_identity
 from orchestrator.adapters.engine.dbos_engine import recover
 from orchestrator.adapters.store import open_store
-from orchestrator.application.errors import BusyError, StoreError
+from orchestrator.application.errors import BusyError
 from orchestrator.application.lease_keeper import LeaseKeeper
 
 RINGS = {"canary": 2, "broad": 3}
@@ -45,7 +45,6 @@ class ScriptedSteps:
         self.me = process_identity(executor)
         self.work = float(settings.get("work", "0.2"))
         self.ttl = float(settings.get("ttl", "3"))
-        self.settings = settings
 
     def journal(self, kind: str, thing: str = "", **more: object) -> None:
         line = json.dumps({"kind": kind, "thing": thing, "pid": os.getpid(), "t": time.time(), **more}) + "\n"
@@ -56,17 +55,13 @@ class ScriptedSteps:
     def once(self, name: str) -> bool:
         """The device's own guard: True for the first caller ever."""
         try:
-            os.close(os.open(self.state / name.replace("/", "_"), os.O_CREAT | os.O_EXCL))
+            os.close(os.open(self.state / name.replace("/", "_"), os.O_CREAT | os.O_EXCL, 0o600))
         except FileExistsError:
             return False
         return True
 
     def open(self, occurrence: str) -> str:
         self.journal("open", occurrence)
-        if self.settings.get("decline") and self.once("declined"):
-            return "its window is not open yet"
-        if self.settings.get("die") == "open":
-            raise RuntimeError("the inventory has gone")
         return "go"
 
     def rings(self, occurrence: str) -> list[str]:
@@ -74,8 +69,6 @@ class ScriptedSteps:
 
     def begin_ring(self, occurrence: str, ring: str) -> None:
         self.journal("begin", ring)
-        if self.settings.get("busy") and (self.once("busy-1") or self.once("busy-2")):
-            raise StoreError("the disk is full")
 
     def next_batch(self, occurrence: str, ring: str) -> dict[str, object]:
         for number in range(1, RINGS[ring] + 1):
@@ -112,7 +105,7 @@ class ScriptedSteps:
     def gate(self, occurrence: str, ring: str) -> dict[str, object]:
         if self.once(f"soaked-{ring}"):
             return {"wait": 0.2}
-        return {"verdict": self.settings.get("verdict", "green")}
+        return {"verdict": "green"}
 
     def finish(self, occurrence: str) -> None:
         self.journal("finish", occurrence)
@@ -159,7 +152,7 @@ def main() -> None:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             try:
                 execute(Path(order["state"]), order["executor"], order["settings"])
-            except BaseException:
+            except BaseException:  # noqa: BLE001 - a forked child must not go on as its parent
                 traceback.print_exc()
                 os._exit(1)
             os._exit(0)
@@ -168,7 +161,5 @@ def main() -> None:
 
 if __name__ == "__main__":
     import dbos  # noqa: F401 - before the first fork
-    import structlog
 
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     main()
