@@ -74,6 +74,9 @@ def short(days):
         pytest.param(
             "FREQ=WEEKLY;BYDAY=SA;INTERVAL=2", {"until": date(2026, 2, 20)}, "01-03 01-17 01-31 02-14", id="every other saturday"
         ),
+        pytest.param("FREQ=YEARLY;BYMONTH=2,3;BYMONTHDAY=31", {}, "03-31", id="one of the months has such a day"),
+        pytest.param("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=28,30", {}, "02-28", id="one of the days is in that month"),
+        pytest.param("FREQ=MONTHLY;BYDAY=2TU", {"plus_days": 1, "until": date(2026, 1, 14)}, "01-14", id="until its only start"),
         pytest.param("FREQ=WEEKLY;BYDAY=SU;COUNT=3", {}, "01-04 01-11 01-18", id="three times only"),
         pytest.param("FREQ=YEARLY;BYMONTH=12;BYMONTHDAY=31", {}, "12-31", id="new year's eve"),
         pytest.param("FREQ=YEARLY;BYWEEKNO=1;BYDAY=MO", {"since": date(2025, 12, 1)}, "", id="week 1 of 2026 begins in 2025"),
@@ -121,6 +124,13 @@ def test_excepted_dates_do_not_open_and_say_so():
     assert short(dates(weekly)) == "01-05 01-19"
     (left_out,) = skipped(weekly, "UTC", after=utc(2026, 1, 1), before=utc(2027, 1, 1))
     assert (left_out.local_date, left_out.reason) == (date(2026, 1, 12), "Mon 12 Jan 2026 is an excepted date")
+
+
+def test_left_out_dates_are_asked_for_by_a_half_open_span_too():
+    weekly = rule("FREQ=WEEKLY;BYDAY=MO", except_dates=frozenset({date(2026, 1, 12)}))
+    assert len(list(skipped(weekly, "UTC", after=utc(2026, 1, 12), before=utc(2026, 1, 13)))) == 1
+    assert not list(skipped(weekly, "UTC", after=utc(2026, 1, 13), before=utc(2026, 2, 1)))
+    assert not list(skipped(weekly, "UTC", after=utc(2026, 1, 1), before=utc(2026, 1, 12)))
 
 
 def test_an_excepted_date_counts_for_count_as_in_the_rfc():
@@ -183,6 +193,11 @@ def test_a_start_names_its_wall_time_in_english():
             "FREQ=WEEKLY;BYDAY=MO",
             {"until": date(2026, 1, 2)},
             "it never opens: its first start would be Mon 5 Jan 2026, after until 2026-01-02",
+        ),
+        (
+            "FREQ=MONTHLY;BYDAY=2TU",
+            {"plus_days": 1, "until": date(2026, 1, 13)},
+            "it never opens: its first start would be Wed 14 Jan 2026, after until 2026-01-13",
         ),
         (
             "FREQ=WEEKLY;BYDAY=MO;COUNT=1",

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.domain.device import Device
-from orchestrator.domain.notice import Notice, NoticeKind, calendar_uid, one_line, printable
+from orchestrator.domain.notice import Notice, NoticeKind, calendar_uid, named_address, one_line, printable
 from orchestrator.domain.outcome import (
     MOVES,
     ROLLOUT_MOVES,
@@ -170,6 +170,20 @@ def test_the_body_of_a_mail_keeps_its_lines_and_loses_what_no_mail_may_carry():
 def test_a_header_is_one_line_that_can_be_encoded(text):
     assert len(one_line(text).splitlines()) <= 1
     assert one_line(text).encode().decode() == one_line(text)
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("ada@example.org", ("", "ada@example.org")),
+        ("IT maintenance <it@example.org>", ("IT maintenance", "it@example.org")),
+        ("=?utf-8?q?J=C3=BCrgen?= <j@example.org>", ("J\N{LATIN SMALL LETTER U WITH DIAERESIS}rgen", "j@example.org")),
+        ("=?x-nobody-knows?q?Ada?= <ada@example.org>", ("=?x-nobody-knows?q?Ada?=", "ada@example.org")),
+        ("Ada\r\n\tLovelace <ada@example.org>", ("Ada Lovelace", "ada@example.org")),
+    ],
+)
+def test_an_address_is_read_with_its_name_and_without_surprises(written, read):
+    assert named_address(written) == read
 
 
 # -- the others ------------------------------------------------------------------------------------------------------
