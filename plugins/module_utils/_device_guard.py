@@ -7,9 +7,11 @@ FOR INTERNAL COLLECTION USE ONLY. Python >= 3.9, standard library only.
 
 from __future__ import annotations
 
+import json
 import os
 
-from ansible_collections.deskside.workplace.plugins.module_utils._guard import ADOPT, ATTACH, REFUSE, judge
+from ansible_collections.deskside.workplace.plugins.module_utils._guard import ADOPT, ATTACH, REFUSE, GuardRefusedError, judge
+from ansible_collections.deskside.workplace.plugins.module_utils._guard import taken_over, write_atomically
 
 ADOPTED = "an earlier run of this occurrence has already done it"
 
@@ -25,6 +27,10 @@ def settle(room, ticket, state, result, check_mode=False):
     """
     if state == "claimed":
         return _claim(room, ticket, check_mode)
+    if state == "rebooting":
+        return {"state": "ask" if check_mode else room.note_reboot(ticket)}
+    if state == "rebooted":
+        return _rebooted(room, ticket, result, check_mode)
     return _done(room, ticket, result, check_mode) if state == "done" else _release(room, ticket, check_mode)
 
 
@@ -60,3 +66,16 @@ def _release(room, ticket, check_mode):
         if ours and not check_mode:
             os.unlink(room.path(ticket))
     return {"state": "released"}
+
+
+def _rebooted(room, ticket, result, check_mode):
+    """Complete the record of a restart: which boot came after, and how long it took."""
+    with room.locked():
+        record = room.read(ticket)
+        if record is not None and record["fence"] > ticket.fence:
+            raise GuardRefusedError(taken_over(record))
+        if record is not None and record["reboot"] and not check_mode:
+            known = {key: value for key, value in result.items() if value is not None}
+            complete = dict(record, reboot=dict(record["reboot"], **known))
+            write_atomically(room.path(ticket), json.dumps(complete, sort_keys=True) + "\n")
+    return {"state": "rebooted"}

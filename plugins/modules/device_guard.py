@@ -15,7 +15,7 @@ def main():
     module = AnsibleModule(
         argument_spec={
             "guard": {"type": "dict", "required": True},
-            "state": {"type": "str", "choices": ["claimed", "released", "done"], "default": "claimed"},
+            "state": {"type": "str", "choices": ["claimed", "released", "done", "rebooting", "rebooted"], "default": "claimed"},
             "result": {"type": "dict", "default": {}},
         },
         supports_check_mode=True,
@@ -26,7 +26,7 @@ def main():
         answer = settle(GuardRoom(), ticket, given["state"], given["result"], check_mode=module.check_mode)
     except GuardError as error:
         answer = {"state": "refused", "reason": str(error)}
-    if answer["state"] in ("claimed", "released", "done"):
+    if answer["state"] in ("claimed", "released", "done", "ask", "asked", "happened", "rebooted"):
         module.exit_json(changed=False, guard_state=answer["state"])
     module.fail_json(msg=answer.get("reason", answer["state"]), guard_state=answer["state"], deskside=answer)
 
