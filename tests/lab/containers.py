@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import socket
+import subprocess
+import tarfile
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -63,6 +66,33 @@ def start(state: State, name: str) -> None:
 def stop(state: State, name: str, *, patience: int = 3) -> None:
     """Switch a device off; it gets ``patience`` seconds to shut down."""
     run(podman("stop", "--time", str(patience), state.container(name)))
+
+
+def pulse(state: State, name: str, verb: str) -> None:
+    """``pause`` or ``unpause`` a device."""
+    run(podman(verb, state.container(name)))
+
+
+def pid_of(state: State, name: str) -> int:
+    """The process id of a device's PID 1 on this machine.
+
+    Raises:
+        LabError: It does not run.
+    """
+    pid = int(run(podman("inspect", "--format", "{{.State.Pid}}", state.container(name))).stdout)
+    if not pid:
+        raise LabError(f"{name} is not running")
+    return pid
+
+
+def read(state: State, name: str, path: str) -> bytes:
+    """The content of a file of a device, also when it is switched off; empty when there is no such file."""
+    raw = subprocess.run(podman("cp", f"{state.container(name)}:{path}", "-"), capture_output=True, check=False, timeout=60).stdout
+    if not raw:
+        return b""
+    with tarfile.open(fileobj=io.BytesIO(raw)) as archive:
+        member = archive.extractfile(archive.getmembers()[0])
+        return member.read() if member else b""
 
 
 def remove(state: State, names: Iterable[str]) -> None:

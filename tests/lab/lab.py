@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from subprocess import CompletedProcess
+from typing import Any
 
-from . import build, containers, office, wake
+from . import build, containers, faults, office, wake
 from .errors import LabError
+from .mail import NUMBER, Mailboxes
 from .network import remove_network
 from .office import Device
+from .packages import WITNESS
+from .processes import run
 from .repo import Repo
 from .state import Memory, State, default_name, open_state
 
@@ -18,6 +24,18 @@ Say = Callable[[str], None]
 
 def _silent(_line: str) -> None:
     pass
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceStatus:
+    """One line of ``deskside lab status``."""
+
+    device: str
+    address: str
+    state: str
+    ssh: bool
+    role: str
+    login: str
 
 
 class Lab:
@@ -69,6 +87,7 @@ class Lab:
         """Remove every container, the network, the processes and the state; safe to run twice."""
         with self.state.locked():
             wake.stop(self.state)
+            faults.end_processes(self.state)
             containers.remove(self.state, containers.states(self.state))
             remove_network(self.state)
         self.state.remove()
@@ -137,6 +156,11 @@ class Lab:
         memory = self.memory
         return Repo(self.state, memory.prefix, tuple(memory.devices))
 
+    @property
+    def mail(self) -> Mailboxes:
+        """The mailboxes, and what a sender needs: address, authority, login, password file."""
+        return Mailboxes(self.state, f"{self.memory.prefix}{NUMBER}")
+
     # -- devices -----------------------------------------------------------------------------------------------------
 
     def exec(self, device: str, argv: Sequence[str], *, timeout: float = 60, stdin: bytes | None = None) -> CompletedProcess[str]:
@@ -164,8 +188,90 @@ class Lab:
         """Give devices (all when ``None``) a fresh system; they keep their identity, sleeping ones sleep again."""
         names = tuple(self.devices) if devices is None else tuple(self._device(name).name for name in devices)
         with self.state.locked():
+            faults.forget(self.state, names)
             build.reset(self.state, self.memory, names, self._say)
 
     def sleep(self) -> None:
         """Switch off what is switched off at night."""
         containers.every(self.stop, [name for name in self.devices if name in office.ASLEEP and self.states()[name] == "running"])
+
+    # -- evidence ----------------------------------------------------------------------------------------------------
+
+    def read(self, device: str, path: str) -> str:
+        """A file of a device as text, also when it is switched off; empty when there is none."""
+        self._device(device)
+        return containers.read(self.state, device, path).decode(errors="replace")
+
+    def dpkg_log(self, device: str) -> str:
+        """dpkg's own log of a device."""
+        return self.read(device, "/var/log/dpkg.log")
+
+    def witness(self, device: str) -> list[str]:
+        """The lines lab-harmless left: exactly one per configured newer version."""
+        return self.read(device, WITNESS).splitlines()
+
+    def pid1_starts(self, device: str) -> int:
+        """How often PID 1 of a device was started since it was created, by the line each start leaves."""
+        return len(self.read(device, "/var/log/lab-boots").splitlines())
+
+    def journal(self, device: str, *arguments: str) -> str:
+        """The journal of a running device, also from before its restarts; ``arguments`` as for journalctl.
+
+        Raises:
+            LabError: The device does not run.
+        """
+        argv = ["journalctl", "--quiet", "--no-pager", "--utc", "--output", "short-iso-precise", *arguments]
+        done = self.exec(device, argv)
+        if done.returncode:
+            raise LabError(f"{device}: journalctl: {done.stderr.strip()[-300:]}")
+        return done.stdout
+
+    def wake_log(self) -> list[str]:
+        """Every packet the listener saw and what came of it."""
+        log = self.state.path / "wol.log"
+        return log.read_text().splitlines() if log.exists() else []
+
+    def status(self) -> list[DeviceStatus]:
+        """Every device: what podman says and whether a real, non-interactive login works."""
+        now = self.states()
+
+        def asked(name: str) -> DeviceStatus:
+            device = self.devices[name]
+            ssh = now[name] == "running" and self._logs_in(name)
+            return DeviceStatus(name, self.address(name), now[name], ssh, device.role, device.login)
+
+        return containers.every(asked, now)
+
+    def _logs_in(self, name: str) -> bool:
+        argv = ["ssh", "-F", str(self.ssh_config), "-o", "ConnectTimeout=3", name, "true"]
+        return run(argv, check=False, timeout=15).returncode == 0
+
+    # -- faults ------------------------------------------------------------------------------------------------------
+
+    def begin_fault(self, name: str, device: str | None = None, **options: Any) -> None:
+        """Let something go wrong; :data:`deskside_lab.faults.FAULTS` lists what and with which options.
+
+        Raises:
+            LabError: It could not be brought about.
+        """
+        faults.begin(name, self._scene(device), options)
+
+    def undo_fault(self, name: str, device: str | None = None) -> None:
+        """Put it right again."""
+        faults.undo(name, self._scene(device))
+
+    @contextmanager
+    def fault(self, name: str, device: str | None = None, **options: Any) -> Iterator[None]:
+        """Something is wrong inside the ``with`` block, and right again after it."""
+        self.begin_fault(name, device, **options)
+        try:
+            yield
+        finally:
+            self.undo_fault(name, device)
+
+    def active_faults(self) -> list[tuple[str, str]]:
+        """What is wrong now: (fault, device)."""
+        return faults.active(self.state)
+
+    def _scene(self, device: str | None) -> faults.Scene:
+        return faults.Scene(self.state, self.repo, self._device(device) if device else None)

@@ -80,11 +80,15 @@ def _last(text: str) -> str:
 
 
 def start_time(pid: int) -> str | None:
-    """The start time of a process in clock ticks: with it a recycled pid is told from the process that was meant."""
+    """The start time of a process in clock ticks: with it a recycled pid is told from the process that was meant.
+
+    ``None`` when there is no such process, or only its corpse.
+    """
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
+        facts = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
         return None
+    return None if facts[0] in "ZX" else facts[19]
 
 
 def remember(pid: int, pid_file: Path) -> None:

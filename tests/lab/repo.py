@@ -7,6 +7,7 @@ suites, ``lab`` and ``lab-security``. Publishing writes a new channel and turns 
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -25,6 +26,7 @@ from .state import State
 
 SERVER = "repo"
 SERVER_NUMBER = 2
+MAC = "02:de:5c:00:07:02"
 SUITES = ("lab", "lab-security")
 NEWER: Mapping[str, str] = dict.fromkeys(NAMES, "2.0")
 
@@ -77,9 +79,16 @@ class Repo:
             Package(name, version) for name, version in offered.items() if version != OLD
         ]
         channel = self._write_channel(packages)
+        (channel / "offer.json").write_text(json.dumps(offered))
         for device in asked:
             _point(self.state.repository / "for" / device, Path("..") / "channels" / channel.name)
         self._sweep()
+
+    def offered(self, device: str) -> dict[str, str]:
+        """The newer versions a device is offered now."""
+        _refuse_unknown("device", [device], self.devices)
+        found: dict[str, str] = json.loads((self.state.repository / "for" / device / "offer.json").read_text())
+        return found
 
     def _write_channel(self, packages: list[Package]) -> Path:
         channels = self.state.repository / "channels"
@@ -151,7 +160,17 @@ class Repo:
             f"deskside.lab={self.state.name}",
             "--restart=always",
         ]
-        words += ["--network", self.state.network, "--ip", self.address, *limit_flags(), "--stop-signal", "KILL"]
+        words += [
+            "--network",
+            self.state.network,
+            "--ip",
+            self.address,
+            "--mac-address",
+            MAC,
+            *limit_flags(),
+            "--stop-signal",
+            "KILL",
+        ]
         words += ["--volume", f"{self.state.repository}:/srv:ro", "--volume", f"{GUEST / 'serve.py'}:/serve.py:ro"]
         run(podman(*words, image, "python3", "-S", "/serve.py", "/srv"))
         wait_for_port("the package server", self.address, 80)

@@ -30,7 +30,12 @@ UNIT
 chroot "$root" useradd --create-home --shell /bin/bash --groups sudo tech
 chroot "$root" systemctl --quiet enable lab-boot.service ssh.service
 # Foreign auto-update is off as it comes, so that a test may switch it on and see it found.
-chroot "$root" systemctl --quiet disable apt-daily.timer apt-daily-upgrade.timer
+chroot "$root" systemctl --quiet disable apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer
+# Under control groups of version 1 nobody tells a container that a group is empty: a user manager would hold up every restart
+# for two minutes. Logins are sessions of logind without one.
+chroot "$root" systemctl --quiet mask user@.service
+install -d "$root/etc/systemd/system.conf.d"
+printf '[Manager]\nDefaultTimeoutStopSec=10s\n' > "$root/etc/systemd/system.conf.d/lab.conf"
 chroot "$root" systemctl --quiet mask getty@tty1.service console-getty.service systemd-networkd-wait-online.service systemd-machine-id-commit.service
 rm -rf "$root"/usr/share/man/* "$root"/usr/share/info/*
 : > "$root/etc/default/locale"
