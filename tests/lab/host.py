@@ -33,6 +33,7 @@ NEEDED: dict[str, str] = {
 """What the lab calls or reads, and the Debian and Ubuntu package that brings it. The only list of them."""
 
 CAP_SYS_RESOURCE = 24
+WATCHES = 1024
 
 
 class Cgroups(StrEnum):
@@ -158,3 +159,15 @@ def require_containers() -> None:
     verdict = can_run_containers()
     if not verdict:
         raise CannotRunError(verdict.reason)
+    _allow_watches()
+
+
+def _allow_watches() -> None:
+    """Every systemd in a container needs about five inotify instances of the one user who runs them all; 128 is the usual limit."""
+    path = Path("/proc/sys/fs/inotify/max_user_instances")
+    if int(path.read_text()) >= WATCHES:
+        return
+    line = f"sysctl -w fs.inotify.max_user_instances={WATCHES}"
+    if not may_become_root():
+        raise CannotRunError(f"too few inotify instances for ten devices; run: sudo {line}")
+    run([*as_root(), *line.split()])
