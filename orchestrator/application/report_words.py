@@ -55,7 +55,11 @@ def headline(outcomes: Sequence[Outcome], state: RolloutState) -> str:
     if good == total:
         first = f"All {total} devices are up to date" if total > 1 else "The one device is up to date"
     else:
-        first = f"{good} of {total} device{'s' if total > 1 else ''} {'is' if good == 1 else 'are'} up to date"
+        first = (
+            f"{good} of {total} devices {'is' if good == 1 else 'are'} up to date"
+            if total > 1
+            else "The one device is not up to date"
+        )
     sentence = "; ".join((first, *parts))
     return f"{PREFIX[state]}: {sentence}" if state in PREFIX else sentence
 

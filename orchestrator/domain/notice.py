@@ -95,8 +95,8 @@ def one_line(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    """Text of several lines without what no mail may carry: other control characters and lone surrogates become U+FFFD."""
-    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+    """Text of several lines without what no mail may carry: other control characters and lone surrogates become U+FFFD, CR a line end."""
+    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def named_address(text: str) -> tuple[str, str]:

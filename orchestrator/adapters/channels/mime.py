@@ -13,7 +13,7 @@ from email.message import EmailMessage
 from email.policy import SMTP, EmailPolicy
 
 from orchestrator.application.ports import Message
-from orchestrator.domain.notice import named_address, one_line
+from orchestrator.domain.notice import named_address, one_line, printable
 
 AUTOMATIC = {"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "OOF, AutoReply, DR, RN, NRN"}
 POLICY = EmailPolicy(linesep=SMTP.linesep, max_line_length=76)
@@ -38,8 +38,8 @@ def build_mail(message: Message) -> EmailMessage:
     mail["Message-ID"] = f"<{message.message_id}>"
     for name, value in {**AUTOMATIC, **message.headers}.items():
         mail[name] = one_line(value)
-    mail.set_content(message.text, subtype="plain", charset="utf-8", cte="quoted-printable")
-    mail.add_alternative(message.html, subtype="html", charset="utf-8", cte="quoted-printable")
+    mail.set_content(printable(message.text), subtype="plain", charset="utf-8", cte="quoted-printable")
+    mail.add_alternative(printable(message.html), subtype="html", charset="utf-8", cte="quoted-printable")
     if message.calendar is not None:
         mail.attach(_calendar_part(message.calendar, message.method or "PUBLISH"))
     for name, kind, content in message.attachments:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
@@ -14,6 +15,7 @@ from orchestrator.adapters.render.moments import Zone, count
 from orchestrator.adapters.render.wording import closing_line, closing_subject
 from orchestrator.domain.notice import Notice, NoticeKind
 
+HOW_LONG = "How long"
 NAMED = 3
 """So many computers are named in a subject; more are counted."""
 
@@ -56,7 +58,6 @@ def write(notice: Notice, facts: Mapping[str, Any], *, contact: str) -> Letter:
 
 
 def _invitation(notice: Notice, facts: Mapping[str, Any], contact: str) -> Letter:
-    del notice
     zone = Zone(facts["to"]["zone"])
     yours = computers(facts)
     subject = f"Maintenance of {yours}: {zone.when(facts['starts'])} ({duration(facts)})"
@@ -66,7 +67,7 @@ def _invitation(notice: Notice, facts: Mapping[str, Any], contact: str) -> Lette
         greeting=_greeting(facts),
         opening=f"{_sentence(yours)} will be maintained on {zone.span(facts['starts'], facts['ends'])} ({zone.label(facts['starts'])}).",
         rows=_rows(facts, zone),
-        sections=(_what_to_do(facts), _postpone(facts, zone, contact)),
+        sections=(_what_to_do(facts), _postpone(notice, facts, zone, contact)),
         footer=_footer(facts, "When it is done you get one more mail that says what was done."),
         event=f"Maintenance of {yours} ({duration(facts)})",
     )
@@ -86,7 +87,7 @@ def _reminder(notice: Notice, facts: Mapping[str, Any], contact: str) -> Letter:
         opening=f"{_sentence(yours)} will be maintained {when.split(',')[0]}: "
         f"{zone.span(facts['starts'], facts['ends'])} ({zone.label(facts['starts'])}).",
         rows=_rows(facts, zone),
-        sections=(_what_to_do(facts), _postpone(facts, zone, contact)),
+        sections=(_what_to_do(facts), _postpone(notice, facts, zone, contact)),
         footer=_footer(facts),
     )
 
@@ -99,7 +100,7 @@ def _started(notice: Notice, facts: Mapping[str, Any], contact: str) -> Letter:
         title=f"Maintenance of {yours} has begun",
         greeting=_greeting(facts),
         opening=f"The maintenance of {yours} began at {zone.clock(notice.due)} ({zone.label(notice.due)}) and takes {duration(facts)}.",
-        rows=_rows(facts, zone),
+        rows=tuple(row for row in _rows(facts, zone) if row[0] != HOW_LONG),
         sections=(
             Section(
                 title="What you should do", points=("If you are working on it: save your work now.", f"Whom to call: {contact}")
@@ -173,7 +174,7 @@ def _readiness(notice: Notice, facts: Mapping[str, Any], contact: str) -> Letter
     if ready:
         sections.append(Section(title="Ready", points=(", ".join(sorted(ready)),)))
     good = not missing and not facts["problems"]
-    advice = "Nothing to do." if good else "What is not ready by then is left out, and the report says so."
+    advice = "Nothing to do." if good else "What is still not ready then cannot be done; the report will say so."
     return Letter(
         subject=f"{head} ({facts['window']}, {zone.clock(facts['starts'])})",
         title=head,
@@ -239,7 +240,7 @@ def _rows(facts: Mapping[str, Any], zone: Zone) -> tuple[tuple[str, str], ...]:
         *emergency,
         ("What happens", f"{_sentence(' and '.join(facts['work']))}."),
         (
-            "How long",
+            HOW_LONG,
             f"{_sentence(duration(facts))}, at some time in that span. Most likely: {likely if several else f'around {only}'}.",
         ),
         ("Restart", restart.replace("It ", "Each ", 1) if several else restart),
@@ -253,12 +254,14 @@ def _what_to_do(facts: Mapping[str, Any]) -> Section:
     return Section(title="What you should do", points=tuple(points))
 
 
-def _postpone(facts: Mapping[str, Any], zone: Zone, contact: str) -> Section:
+def _postpone(notice: Notice, facts: Mapping[str, Any], zone: Zone, contact: str) -> Section:
     name = facts["devices"][0]["name"] if facts["devices"] else "NAME"
+    begun = notice.due >= datetime.fromisoformat(facts["starts"])
+    by = "at once" if begun else f"before {zone.when(facts['starts'])}"
     return Section(
         title="If the time does not suit you",
         points=(
-            f"Tell IT before {zone.when(facts['starts'])}: {contact}",
+            f"Tell IT {by}: {contact}",
             f"They postpone it for you (deskside defer {name}).",
             "Declining or moving the calendar entry changes nothing yet: nobody reads the answer.",
         ),

@@ -22,7 +22,24 @@ DOMAIN = "example.org"
 SENDER = "IT maintenance <it@example.org>"
 CONTACT = "IT help desk, phone 1234, it@example.org"
 
-NAMES = "ada linus grace alan hedy edsger barbara donald margaret dennis katherine ken frances tim radia john".split()
+NAMES = [
+    "ada",
+    "linus",
+    "grace",
+    "alan",
+    "hedy",
+    "edsger",
+    "barbara",
+    "donald",
+    "margaret",
+    "dennis",
+    "katherine",
+    "ken",
+    "frances",
+    "tim",
+    "radia",
+    "john",
+]
 PACKAGES = [
     ("openssl", "3.0.17-1~deb12u2", "3.0.18-1~deb12u1"),
     ("libssl3", "3.0.17-1~deb12u2", "3.0.18-1~deb12u1"),
@@ -38,7 +55,13 @@ PACKAGES = [
 
 
 def person(slug: str, *, name: str = "", zone: str = "Europe/Berlin") -> Person:
-    return Person(slug=slug, name=name or f"{slug.title()} Example", mail=f"{slug}@example.org", zone=zone, hours=WorkingHours(time(9), time(17)))
+    return Person(
+        slug=slug,
+        name=name or f"{slug.title()} Example",
+        mail=f"{slug}@example.org",
+        zone=zone,
+        hours=WorkingHours(time(9), time(17)),
+    )
 
 
 PEOPLE = {
@@ -63,26 +86,58 @@ def gate(ok: int = 95, soak: int = 10, failed: int | None = None, probe: bool = 
 
 
 def ring(name: str, starts: float, devices: list[PlannedDevice], g: Gate, at_once: int | None = None) -> PlannedRing:
-    return PlannedRing(name=name, devices=tuple(devices), waves=(tuple(d.name for d in devices),), at_once=at_once, gate=g, starts_at=at(starts), p95=480.0)
+    return PlannedRing(
+        name=name,
+        devices=tuple(devices),
+        waves=(tuple(d.name for d in devices),),
+        at_once=at_once,
+        gate=g,
+        starts_at=at(starts),
+        p95=480.0,
+    )
 
 
 def occurrence(**changes) -> Occurrence:
     base = Occurrence(
-        id=ID, window="patch-night", starts_at=START, ends_at=END, cutoff_at=END - timedelta(minutes=45), zone="Europe/Berlin", wall="Wed 9 Dec 2026 22:00 Europe/Berlin"
+        id=ID,
+        window="patch-night",
+        starts_at=START,
+        ends_at=END,
+        cutoff_at=END - timedelta(minutes=45),
+        zone="Europe/Berlin",
+        wall="Wed 9 Dec 2026 22:00 Europe/Berlin",
     )
     return replace(base, **changes)
 
 
 def plan() -> Plan:
-    broad = [planned(f"ws-{name}", name, p95=1140.0) for name in NAMES[4:]] + [planned(f"ws-{number}", p95=1140.0) for number in range(201, 219)]
+    broad = [planned(f"ws-{name}", name, p95=1140.0) for name in NAMES[4:]] + [
+        planned(f"ws-{number}", p95=1140.0) for number in range(201, 219)
+    ]
     rings = (
         ring("canary", 0, [planned("ws-ada", "ada"), planned("ws-linus", "linus")], gate(100, 20, probe=True)),
-        ring("early", 26, [planned("ws-grace", "grace", "jose"), planned("ws-alan", "alan"), planned("ws-new-7"), planned("ws-old-3")], gate(failed=2)),
+        ring(
+            "early",
+            26,
+            [planned("ws-grace", "grace", "jose"), planned("ws-alan", "alan"), planned("ws-new-7"), planned("ws-old-3")],
+            gate(failed=2),
+        ),
         ring("broad", 44, broad, gate(), at_once=20),
-        ring("last", 73, [planned("dc-1", p95=660.0), planned("dc-2", p95=660.0), planned("fs-1"), planned("fs-2"), planned("mail-1")], gate(100, 15), at_once=1),
+        ring(
+            "last",
+            73,
+            [planned("dc-1", p95=660.0), planned("dc-2", p95=660.0), planned("fs-1"), planned("fs-2"), planned("mail-1")],
+            gate(100, 15),
+            at_once=1,
+        ),
     )
-    told = [Told(person=slug, name=PEOPLE[slug].name, address=f"{slug}@example.org", zone=PEOPLE[slug].zone, devices=(f"ws-{slug}",)) for slug in NAMES]
-    told.append(Told(person="jose", name="José Álvarez", address="jose@example.org", zone="America/New_York", devices=("ws-grace",)))
+    told = [
+        Told(person=slug, name=PEOPLE[slug].name, address=f"{slug}@example.org", zone=PEOPLE[slug].zone, devices=(f"ws-{slug}",))
+        for slug in NAMES
+    ]
+    told.append(
+        Told(person="jose", name="José Álvarez", address="jose@example.org", zone="America/New_York", devices=("ws-grace",))
+    )
     return Plan(
         occurrence=occurrence(),
         title="Patch night",
@@ -106,7 +161,9 @@ def plan() -> Plan:
 
 
 def detail(count: int, *, restart: float | None = None) -> dict:
-    rows = [{"name": n, "from": f, "to": t, "class": "security", "undo": "repository" if f else "none"} for n, f, t in PACKAGES[:count]]
+    rows = [
+        {"name": n, "from": f, "to": t, "class": "security", "undo": "repository" if f else "none"} for n, f, t in PACKAGES[:count]
+    ]
     data: dict = {"state": "done", "packages": rows, "services": ["ssh.service", "cron.service"] if count else []}
     if restart is not None:
         data |= {"reboot_required": True, "rebooted": {"before": "a", "after": "b", "seconds": 48, "at": at(restart).timestamp()}}
@@ -142,7 +199,9 @@ def runs() -> list[DeviceRun]:
         run("ws-grace", "early", 27, 34, Outcome.CHANGED, detail=detail(10, restart=32), wave=1),
         run("ws-alan", "early", 27, 33, Outcome.CHANGED, detail=detail(10, restart=31), wave=1),
         run("ws-new-7", "early", 27, 28, Outcome.OK, detail={"state": "nothing", "packages": []}, wave=1),
-        run("ws-old-3", "early", None, None, Outcome.ABSENT, reason="did not answer on port 22 within 20 s, also after it was woken"),
+        run(
+            "ws-old-3", "early", None, None, Outcome.ABSENT, reason="did not answer on port 22 within 20 s, also after it was woken"
+        ),
     ]
     names = [d.name for d in plan().rings[2].devices]
     for index, name in enumerate(names):
@@ -150,17 +209,56 @@ def runs() -> list[DeviceRun]:
         took = 4 + (index * 7 % 6)
         if name == "ws-edsger":
             found.append(
-                run(name, "broad", begin, begin + 5, Outcome.FAILED, wave=1, detail=detail(4), lines=FAILED_LINES, reason="printer-driver-acme could not be configured: its post-installation script failed (exit status 1)")
+                run(
+                    name,
+                    "broad",
+                    begin,
+                    begin + 5,
+                    Outcome.FAILED,
+                    wave=1,
+                    detail=detail(4),
+                    lines=FAILED_LINES,
+                    reason="printer-driver-acme could not be configured: its post-installation script failed (exit status 1)",
+                )
             )
         elif name == "ws-205":
-            found.append(run(name, "broad", begin, begin + 9, Outcome.REBOOT_PENDING, wave=1, detail=detail(10) | {"reboot_required": True, "reboot_reasons": ["linux-image-6.1.0-41-amd64"]}, reason="a restart is needed; 3 people are logged in"))
+            found.append(
+                run(
+                    name,
+                    "broad",
+                    begin,
+                    begin + 9,
+                    Outcome.REBOOT_PENDING,
+                    wave=1,
+                    detail=detail(10) | {"reboot_required": True, "reboot_reasons": ["linux-image-6.1.0-41-amd64"]},
+                    reason="a restart is needed; 3 people are logged in",
+                )
+            )
         else:
             restart = begin + took - 1.5 if index % 3 else None
-            found.append(run(name, "broad", begin, begin + took, Outcome.CHANGED, wave=1 + index // 20, detail=detail(10 if restart else 7, restart=restart)))
+            found.append(
+                run(
+                    name,
+                    "broad",
+                    begin,
+                    begin + took,
+                    Outcome.CHANGED,
+                    wave=1 + index // 20,
+                    detail=detail(10 if restart else 7, restart=restart),
+                )
+            )
     found += [
         run("dc-1", "last", 80, 92, Outcome.CHANGED, detail=detail(10, restart=88), wave=1),
         run("dc-2", "last", 93, 117, Outcome.CHANGED, detail=detail(10, restart=112), wave=2),
-        run("fs-1", "last", 118, 125, Outcome.CHANGED, detail=detail(6) | {"held": ["samba"], "warnings": ["unattended-upgrades is switched on here"]}, wave=3),
+        run(
+            "fs-1",
+            "last",
+            118,
+            125,
+            Outcome.CHANGED,
+            detail=detail(6) | {"held": ["samba"], "warnings": ["unattended-upgrades is switched on here"]},
+            wave=3,
+        ),
         run("fs-2", "last", None, None, Outcome.NOT_REACHED, reason="the gate of ring last was red: dc-2 took too long"),
         run("mail-1", "last", None, None, Outcome.NOT_REACHED, reason="its ring was not begun"),
     ]
@@ -170,14 +268,34 @@ def runs() -> list[DeviceRun]:
 def gates() -> list[GateRow]:
     def row(name: str, begin: float, soak: float, reason: str = "") -> GateRow:
         end = at(begin + soak)
-        return GateRow(occurrence=ID, ring=name, verdict="red" if reason else "green", reason=reason, started_at=at(begin), soak_until=end, decided_at=end)
+        return GateRow(
+            occurrence=ID,
+            ring=name,
+            verdict="red" if reason else "green",
+            reason=reason,
+            started_at=at(begin),
+            soak_until=end,
+            decided_at=end,
+        )
 
-    return [row("canary", 6.5, 20), row("early", 34.2, 10), row("broad", 66, 10), row("last", 125, 5, "3 of 5 devices are done, 100 % were asked for")]
+    return [
+        row("canary", 6.5, 20),
+        row("early", 34.2, 10),
+        row("broad", 66, 10),
+        row("last", 125, 5, "3 of 5 devices are done, 100 % were asked for"),
+    ]
 
 
 def occurrence_row(**changes) -> OccurrenceRow:
     base = OccurrenceRow(
-        id=ID, window="patch-night", starts_at=START, ends_at=END, state=RolloutState.FINISHED, opened_at=at(0), finished_at=at(131), actor="daemon"
+        id=ID,
+        window="patch-night",
+        starts_at=START,
+        ends_at=END,
+        state=RolloutState.FINISHED,
+        opened_at=at(0),
+        finished_at=at(131),
+        actor="daemon",
     )
     return replace(base, **changes)
 
@@ -204,9 +322,19 @@ def outbox(the_plan: Plan) -> list[OutboxRow]:
         if notice.person == "linus" and notice.kind is NoticeKind.CLOSING:
             row = replace(row, detail="resent after crash")
         if notice.person == "alan" and notice.kind is NoticeKind.REMINDER:
-            row = replace(row, state=NoticeState.AMBIGUOUS, sent_at=None, detail="the sender died while it was sending: it may or may not have arrived")
+            row = replace(
+                row,
+                state=NoticeState.AMBIGUOUS,
+                sent_at=None,
+                detail="the sender died while it was sending: it may or may not have arrived",
+            )
         if notice.person == "tim":
-            row = replace(row, state=NoticeState.REJECTED, sent_at=None, detail="mail.example.org:587 refused tim@example.org: 550 5.1.1 no such mailbox")
+            row = replace(
+                row,
+                state=NoticeState.REJECTED,
+                sent_at=None,
+                detail="mail.example.org:587 refused tim@example.org: 550 5.1.1 no such mailbox",
+            )
         rows.append(row)
     return rows
 

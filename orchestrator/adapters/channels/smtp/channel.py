@@ -198,7 +198,7 @@ def _why_not_ready(server: SmtpServer, error: Exception) -> str:
     if isinstance(error, smtplib.SMTPNotSupportedError):
         what = "STARTTLS" if "STARTTLS" in str(error) else "a login"
         return f"{server} does not offer {what}; nothing is sent without it"
-    if isinstance(error, TimeoutError):
+    if isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError):  # smtplib wraps the one in the banner
         return f"{server} did not answer within {server.timeout:g} s"
     if isinstance(error, smtplib.SMTPResponseException):
         return f"{server} is not ready: {error.smtp_code} {_reply(error)}"
