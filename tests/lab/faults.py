@@ -5,9 +5,9 @@ A fault outlives the process that set it; ``undo`` needs no memory of ``begin``,
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ from .errors import LabError
 from .host import podman
 from .office import Device
 from .packages import BROKEN_SERVICE, OLD, Package, build_package
-from .processes import alive, as_root, end, eventually, remember, run
+from .processes import alive, as_root, detach, end, eventually, module, remember, run
 from .repo import SERVER, Repo
 from .state import State
 
@@ -159,21 +159,8 @@ def _reach(scene: Scene) -> None:
 
 
 def _lose(scene: Scene, *, when: str = "/run/systemd/transient/deskside-*.service", how: str = "link", within: float = 600) -> None:
-    argv = [
-        *as_root(),
-        sys.executable,
-        "-m",
-        "deskside_lab.faults",
-        str(scene.state.path),
-        scene.state.name,
-        scene.name,
-        when,
-        how,
-        str(within),
-    ]
-    with (scene.state.path / "fault-lost.err").open("ab") as said:
-        env = {**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)}
-        subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True, env=env)
+    words = (str(scene.state.path), scene.state.name, scene.name, when, how, str(within))
+    detach(module("deskside_lab.faults", *words), scene.state.path / "fault-lost.err")
     if not eventually(lambda: alive(scene.pid_file("lost")), patience=15):
         raise LabError(f"{scene.name}: the watcher did not start; see {scene.state.path}/fault-lost.err")
 
@@ -227,10 +214,7 @@ def _log_in(scene: Scene, *, person: str | None = None) -> None:
     assert scene.device is not None
     login = person or next(iter(scene.device.users), "tech")
     argv = ["ssh", "-F", str(scene.state.ssh_config), "-tt", f"{login}@{scene.name}", "sleep infinity"]
-    process = subprocess.Popen(
-        argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    )
-    remember(process.pid, scene.pid_file("logged-in"))
+    detach(argv, scene.state.path / "fault-logged-in.err", pid_file=scene.pid_file("logged-in"))
     if not eventually(lambda: login in scene.execute("who").split(), patience=10):
         end(scene.pid_file("logged-in"))
         raise LabError(
@@ -281,9 +265,10 @@ def begin(name: str, scene: Scene, options: Mapping[str, Any]) -> None:
     if name not in FOR_THE_LAB and states(scene.state).get(scene.name) != "running":
         raise LabError(f"{scene.name} is not running, so {name} cannot happen to it; start it with `deskside lab up` or wake it")
     try:
-        fault.begin(scene, **options)
+        inspect.signature(fault.begin).bind(scene, **options)
     except TypeError as error:
         raise LabError(f"fault {name}: {error}; it is: {fault.text}") from error
+    fault.begin(scene, **options)
     _write(scene.state, [*active(scene.state), _entry(name, scene)])
 
 

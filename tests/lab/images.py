@@ -5,20 +5,23 @@ An image is rebuilt when anything that goes into it has changed: the label holds
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import shlex
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import CannotRunError, LabError
 from .host import limit_flags, podman
 from .packages import OLD, build_package, catalogue
-from .processes import as_root, run
+from .processes import as_root, eventually, run
 from .sources import KEYRING, host_mirrors
+from .state import default_root
 
 GUEST = Path(__file__).resolve().parent / "guest"
 LABEL = "deskside.content"
@@ -50,8 +53,8 @@ class Image:
         return Image(self.platform, self.mail)
 
 
-def ensure(images: Sequence[Image], *, say: object = None) -> None:
-    """Build whatever is missing or outdated, at most two at a time.
+def ensure(images: Sequence[Image], *, say: Callable[[str], None]) -> None:
+    """Build whatever is missing or outdated, at most two at a time; another lab that builds the same is waited for.
 
     Args:
         images: What is needed.
@@ -60,18 +63,38 @@ def ensure(images: Sequence[Image], *, say: object = None) -> None:
     Raises:
         LabError: A build failed.
     """
-    bases = list(dict.fromkeys(image.base for image in images))
-    layered = list(dict.fromkeys(image for image in images if image.test))
-    for stage in (bases, layered):
-        todo = [image for image in stage if not _current(image)]
-        for image in todo:
-            if callable(say):
+    wanted = list(dict.fromkeys([*(image.base for image in images), *images]))
+    if all(_current(image) for image in wanted):
+        return
+    with _alone():
+        for stage in ([image for image in wanted if not image.test], [image for image in wanted if image.test]):
+            todo = [image for image in stage if not _current(image)]
+            for image in todo:
                 say(
                     f"building image {image.name}"
-                    + ("" if image.test else f" from {PLATFORMS[image.platform]} (once, about half a minute)")
+                    + ("" if image.test else f" from {PLATFORMS[image.platform]} (once, about a minute)")
                 )
-        with ThreadPoolExecutor(2) as pool:
-            list(pool.map(_build, todo))
+            with ThreadPoolExecutor(2) as pool:
+                list(pool.map(_build, todo))
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    default_root().mkdir(parents=True, exist_ok=True)
+    with (default_root() / "images.lock").open("w") as lock:
+
+        def taken() -> bool:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            return True
+
+        if not eventually(taken, patience=2 * BUILD_TIMEOUT, pause=0.5):
+            raise LabError(
+                f"another lab has been building images for {2 * BUILD_TIMEOUT:.0f} s; {default_root()}/images.lock is held"
+            )
+        yield
 
 
 def content(image: Image) -> str:

@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -89,6 +90,26 @@ def start_time(pid: int) -> str | None:
     except OSError:
         return None
     return None if facts[0] in "ZX" else facts[19]
+
+
+def detach(argv: Sequence[str], said: Path, *, pid_file: Path | None = None) -> None:
+    """Start a program that outlives this process.
+
+    Args:
+        argv: The program and its arguments.
+        said: Where its output goes.
+        pid_file: Written for it, when it does not call :func:`remember` itself.
+    """
+    note = 'echo "$$ $(cut -d" " -f22 /proc/$$/stat)" > "$0"; exec "$@"'
+    words = ["setsid", "--fork", *(["sh", "-c", note, str(pid_file)] if pid_file else []), *argv]
+    with said.open("ab") as out:
+        subprocess.run(words, stdin=subprocess.DEVNULL, stdout=out, stderr=out, check=True, timeout=TIMEOUT)
+
+
+def module(name: str, *words: str) -> list[str]:
+    """The command line that runs a module of the lab as root."""
+    path = os.pathsep.join([*(entry for entry in sys.path if entry), os.environ.get("PYTHONPATH", "")])
+    return [*as_root(), "env", f"PYTHONPATH={path}", sys.executable, "-m", name, *words]
 
 
 def remember(pid: int, pid_file: Path) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import socket
-import subprocess
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -19,7 +18,7 @@ from .containers import start as switch_on
 from .containers import states
 from .errors import LabError
 from .network import interface
-from .processes import alive, as_root, end, eventually, remember
+from .processes import alive, detach, end, eventually, module, remember
 from .state import State
 
 PORT = 9
@@ -55,22 +54,10 @@ def start(state: State, wakeable: Mapping[str, str]) -> None:
     if alive(pid_file):
         return
     pid_file.unlink(missing_ok=True)
-    argv = [*as_root(), sys.executable, "-m", "deskside_lab.wake", interface(state), str(state.path), state.name]
-    with (state.path / "wake.err").open("wb") as said:
-        subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=said,
-            stderr=said,
-            start_new_session=True,
-            env={**os.environ, "PYTHONPATH": _path()},
-        )
-    if not eventually(lambda: alive(pid_file), patience=15):
-        raise LabError(f"the listener for magic packets did not start: {(state.path / 'wake.err').read_text()[-400:]}")
-
-
-def _path() -> str:
-    return os.pathsep.join([entry for entry in sys.path if entry] + [os.environ.get("PYTHONPATH", "")])
+    said = state.path / "wake.err"
+    detach(module("deskside_lab.wake", interface(state), str(state.path), state.name), said)
+    if not eventually(lambda: alive(pid_file), patience=30):
+        raise LabError(f"the listener for magic packets did not start: {said.read_text()[-400:]}")
 
 
 def stop(state: State) -> None:

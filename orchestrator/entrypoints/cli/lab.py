@@ -44,6 +44,7 @@ def _lab(name: str | None, *, quiet: bool = False) -> Iterator[Any]:
 @app.command()
 def up(
     ctx: typer.Context,
+    *,
     name: Name = None,
     profile: Annotated[str, typer.Option(help="test (own packages only), demo (real security updates) or molecule.")] = "demo",
     devices: Annotated[str | None, typer.Option(help="Only these, separated by commas.")] = None,
@@ -99,7 +100,7 @@ def _table(title: str, rows: Any, wrong: dict[str, list[str]]) -> None:
         style = STATE_STYLES.get(row.state, "yellow")
         shown = f"[{style}]{row.state}[/]"
         table.add_row(
-            row.device, row.address, shown, "[green]ok[/]" if row.ssh else "–", row.login, row.role, ", ".join(wrong[row.device])
+            row.device, row.address, shown, "[green]ok[/]" if row.ssh else "no", row.login, row.role, ", ".join(wrong[row.device])
         )
     console().print(table)
 
@@ -109,7 +110,7 @@ def shell(device: Device, name: Name = None) -> None:
     """Log in to a device, as Ansible does."""
     with _lab(name) as lab:
         lab.address(device)
-        os.execvp("ssh", ["ssh", "-F", str(lab.ssh_config), device])
+        os.execvp("ssh", ["ssh", "-F", str(lab.ssh_config), device])  # noqa: S606  a terminal must be ssh's own
 
 
 @app.command()
