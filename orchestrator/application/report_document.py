@@ -264,11 +264,8 @@ def _next(outcome: Outcome) -> str:
 
 
 def _named(devices: Sequence[Mapping[str, Any]], outcome: Outcome) -> list[dict[str, str]]:
-    return [
-        {"device": device["device"], "reason": device["reason"], "next": device["next"]}
-        for device in devices
-        if device["outcome"] == outcome
-    ]
+    keys = ("device", "outcome", "reason", "next")
+    return [{key: device[key] for key in keys} for device in devices if device["outcome"] == outcome]
 
 
 def _iso(at: datetime | None) -> str | None:
