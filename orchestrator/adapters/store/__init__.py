@@ -8,7 +8,7 @@ from orchestrator.adapters.store.database import Database, prepare_directory
 from orchestrator.adapters.store.history import SqlHistory
 from orchestrator.adapters.store.leases import SqlLeases
 from orchestrator.adapters.store.locks import SqlLocks
-from orchestrator.adapters.store.migrate import check, migrate, revision
+from orchestrator.adapters.store.migration import check, migrate, revision
 from orchestrator.adapters.store.occurrences import SqlOccurrences
 from orchestrator.adapters.store.outbox import SqlOutbox
 from orchestrator.adapters.store.schema import HEAD
