@@ -19,6 +19,7 @@ GUARD = "deskside.workplace.device_guard"
 BOOT = """
 read -r id </proc/sys/kernel/random/boot_id; stat=$(cat /proc/1/stat); set -- ${stat##*) }; shift 19; boot="$id.$1"
 """
+# Terminals of our own ancestors are not people: with a sudo password Ansible works in one. pts/N has device number 34816 + N.
 LOOK = (
     BOOT
     + """
@@ -27,11 +28,13 @@ echo "boot=$boot"
 if [ -e /run/reboot-required ]; then echo required=1; cat /run/reboot-required.pkgs 2>/dev/null | sort -u | while read -r name; do echo "package=$name"; done; fi
 mine=" "; pid=$$
 while [ "${pid:-0}" -gt 1 ]; do
-  mine="$mine$(readlink /proc/$pid/fd/0 2>/dev/null) "
   stat=$(cat /proc/$pid/stat 2>/dev/null) || break
-  set -- ${stat##*) }; pid=$2
+  set -- ${stat##*) }; mine="$mine$5 "; pid=$2
 done
-who 2>/dev/null | while read -r name line rest; do case "$mine" in *" /dev/$line "*) ;; *) echo "person=$name $line" ;; esac; done
+who 2>/dev/null | while read -r name line rest; do
+  case "$line" in pts/*) number=$((34816 + ${line#pts/})) ;; *) number=none ;; esac
+  case "$mine" in *" $number "*) ;; *) echo "person=$name $line" ;; esac
+done
 for s in $(loginctl list-sessions --no-legend 2>/dev/null | while read -r id rest; do echo "$id"; done); do
   loginctl show-session "$s" -p Name -p Type -p Class -p Display -p State 2>/dev/null | tr '\\n' ' ' | while read -r facts; do echo "session=$facts"; done
 done
