@@ -16,6 +16,11 @@ def report_lines(document: Mapping[str, Any]) -> list[str]:
         lines += [f"      {line}" for line in failure.get("lines", ())[-5:]]
     changes = [(c["device"], c["package"], c["from"] or "(new)", "→", c["to"]) for c in document.get("changes", ())]
     lines += ["", *columns(changes)] if changes else []
-    told = [(t.get("name") or t.get("person"), t.get("kind"), t.get("state")) for t in document.get("told", ())]
+    told = [
+        (person["name"], ", ".join(f"{n['kind']} {n['state']}" for n in person["notices"]) or "nothing")
+        for person in document.get("people", ())
+    ]
     lines += ["", *columns(told)] if told else []
+    doubts = [(row["person"], row["kind"], row["ambiguous"], row["detail"]) for row in document.get("ambiguous", ())]
+    lines += ["", " in doubt", *columns(doubts, indent="   ")] if doubts else []
     return lines
