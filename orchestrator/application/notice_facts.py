@@ -16,10 +16,11 @@ from typing import Any
 
 from orchestrator.application import run_detail
 from orchestrator.application.ports import DeviceRun
+from orchestrator.domain import schedule
 from orchestrator.domain.notice import Notice, NoticeKind, calendar_uid
-from orchestrator.domain.person import Person
+from orchestrator.domain.person import Person, WorkingHours
 from orchestrator.domain.plan import Plan, PlannedDevice, Told
-from orchestrator.domain.window import RebootPolicy, Work
+from orchestrator.domain.window import PeopleRule, RebootPolicy, Work
 
 VERSION = 1
 ROUND_UP_TO = 5
@@ -35,6 +36,19 @@ class SendTimes:
 
     invite: datetime | None = None
     reminders: tuple[tuple[str, datetime], ...] = ()
+
+
+def send_times(plan: Plan, rule: PeopleRule, people: Mapping[str, Person], *, now: datetime) -> dict[str, SendTimes]:
+    """When everybody who is told is written to: in their own working hours; an invitation planned late is due at once (contract 11)."""
+    found = {}
+    for told in plan.told:
+        person = people.get(told.person)
+        zone, hours = (person.zone, person.hours) if person else (told.zone, WorkingHours())
+        invite = schedule.invite_time(rule, plan.occurrence, zone, hours, now)
+        if invite is None and rule.invite is not None:
+            invite = now
+        found[told.person] = SendTimes(invite=invite, reminders=schedule.reminder_times(rule, plan.occurrence, zone, hours, now))
+    return found
 
 
 def notices_for_plan(

@@ -7,15 +7,14 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from orchestrator.application.errors import BadInputError, RefusedError
-from orchestrator.application.notice_facts import SendTimes, cancel_notices, notices_for_plan
+from orchestrator.application.notice_facts import cancel_notices, notices_for_plan, send_times, sequences_after
 from orchestrator.application.office import OfficeFacts
 from orchestrator.application.permissions import demand
 from orchestrator.application.plan_rollout import PlanRollout
 from orchestrator.application.ports import Actor, Clock, LogEntry, Store
-from orchestrator.domain import occurrences, schedule
+from orchestrator.domain import occurrences
 from orchestrator.domain.notice import NoticeKind, NoticeState
 from orchestrator.domain.outcome import RolloutState
-from orchestrator.domain.person import WorkingHours
 from orchestrator.domain.plan import Plan
 from orchestrator.domain.verdict import Deny
 from orchestrator.domain.window import Occurrence, Window
@@ -119,18 +118,21 @@ class OpenOccurrence:
         """An invitation is never left out: planned late, it is due at once (contract 11)."""
         if not self._office.channel:
             return
-        now, times = self._clock.now(), {}
-        for told in plan.told:
-            person = self._office.people.get(told.person)
-            hours = person.hours if person else WorkingHours()
-            invite = schedule.invite_time(window.people, plan.occurrence, told.zone, hours, now)
-            if invite is None and window.people.invite is not None:
-                invite = now
-            reminders = schedule.reminder_times(window.people, plan.occurrence, told.zone, hours, now)
-            times[told.person] = SendTimes(invite=invite, reminders=reminders)
+        times = send_times(plan, window.people, self._office.people, now=self._clock.now())
         self._store.put(
-            notices_for_plan(plan, self._office.people, times, domain=self._office.domain, channel=self._office.channel)
+            notices_for_plan(
+                plan,
+                self._office.people,
+                times,
+                domain=self._office.domain,
+                channel=self._office.channel,
+                sequences=self._sequences(plan),
+            )
         )
+
+    def _sequences(self, plan: Plan) -> dict[str, int]:
+        """Somebody un-invited earlier and affected again gets an invitation newer than the cancellation."""
+        return sequences_after(row.notice for row in self._store.rows(plan.occurrence.id))
 
     def _log(self, occurrence: str, kind: str, text: str, actor: Actor) -> None:
         self._store.log(LogEntry(at=self._clock.now(), kind=kind, text=text, occurrence=occurrence, actor=actor.name))
