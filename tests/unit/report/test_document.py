@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -220,3 +222,19 @@ def test_the_plan_is_signed():
     found = document()["plan"]
     assert (found["hash"], found["tzdata"], found["work"][0]["playbook"]) == ("7f3a9c41d2e8", "2026b", "apply_os_updates")
     assert (found["added"], found["removed"]) == (["ws-new-7"], ["ws-retired-2"])
+
+
+def test_every_key_stands_in_the_reference():
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "report.md").read_text()
+    found = document()
+    nested = (
+        found,
+        found["occurrence"],
+        found["rings"][0],
+        found["rings"][0]["gate"],
+        found["rings"][0]["bars"][0],
+        found["devices"][0],
+    )
+    more = (found["people"][0], found["not_told"][0], found["ambiguous"][0], found["left_out"][0], found["log"][0], found["plan"])
+    words = set(re.findall(r"[a-z_0-9]+", " ".join(re.findall(r"`([^`]*)`", page))))
+    assert {key for part in (*nested, *more) for key in part} <= words
