@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -70,8 +69,10 @@ def test_a_broken_office_offers_nothing_and_says_nothing(office: Path) -> None:
     assert completed(office, "deskside plan ") == []
 
 
-def test_it_is_quick(office: Path) -> None:
+def test_it_costs_a_blink(office: Path) -> None:
+    """Processor time, not wall time: a busy machine must not make this red."""
     completed(office, "deskside plan ")
-    started = time.monotonic()
+    before = os.times()
     completed(office, "deskside plan ")
-    assert time.monotonic() - started < 3  # 0.3 s on a quiet machine; the limit is for busy ones
+    after = os.times()
+    assert (after.children_user + after.children_system) - (before.children_user + before.children_system) < 1.0
