@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -172,11 +173,14 @@ def watch(scene: Scene, when: str, how: str, within: float) -> bool:
         Whether it happened within ``within`` seconds.
     """
     remember(os.getpid(), scene.pid_file("lost"))
-    root, limit = Path(f"/proc/{pid_of(scene.state, scene.name)}/root"), time.monotonic() + within
+    limit, root = time.monotonic() + within, Path("/nowhere")
     while time.monotonic() < limit:
-        if any(root.glob(when.lstrip("/"))):
-            _unreach(scene, how=how)
-            return True
+        with suppress(LabError, OSError):  # it may be restarting just now
+            if not root.exists():
+                root = Path(f"/proc/{pid_of(scene.state, scene.name)}/root")
+            if any(root.glob(when.lstrip("/"))):
+                _unreach(scene, how=how)
+                return True
         time.sleep(0.05)
     return False
 

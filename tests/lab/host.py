@@ -24,13 +24,16 @@ NEEDED: dict[str, str] = {
     "iptables": "iptables",
     "mmdebstrap": "mmdebstrap",
     "gpg": "gpg",
+    "gpg-agent": "gpg-agent",
+    "setsid": "util-linux",
+    "nsenter": "util-linux",
     "ssh": "openssh-client",
     "ssh-keygen": "openssh-client",
     "ip": "iproute2",
     "tar": "tar",
     "/usr/share/keyrings/debian-archive-keyring.gpg": "debian-archive-keyring",
 }
-"""What the lab calls or reads, and the Debian and Ubuntu package that brings it. The only list of them."""
+"""What the lab calls or reads, and the Debian and Ubuntu package that brings it; packages.txt is what the set-up installs."""
 
 CAP_SYS_RESOURCE = 24
 WATCHES = 1024

@@ -41,7 +41,7 @@ def seed(state: State, device: Device) -> Path:
     (room / "logins").write_text("".join(f"{login} {key}\n" for login in logins))
     passwords = room / "passwords"
     passwords.touch(mode=0o600)
-    passwords.write_text(f"{device.login}:{device.sudo_password}\n" if device.sudo_password else "")
+    passwords.write_text(f"{device.login}:{device.sudo_password}\n" if device.sealed else "")
     return room
 
 

@@ -130,10 +130,10 @@ def _bootstrap(image: Image) -> None:
     packages = f"{BASE},{MAIL}" if image.mail else BASE
     hooks = [
         f"install -m 755 {shlex.quote(str(GUEST / 'lab-boot'))} $1/usr/local/sbin/lab-boot",
-        f"{shlex.quote(str(GUEST / 'base.sh'))} $1",
+        f"sh {shlex.quote(str(GUEST / 'base.sh'))} $1",
     ]
     if image.mail:
-        hooks.append(f"{shlex.quote(str(GUEST / 'mail.sh'))} $1")
+        hooks.append(f"sh {shlex.quote(str(GUEST / 'mail.sh'))} $1")
     build = [
         *as_root(),
         "mmdebstrap",

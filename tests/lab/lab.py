@@ -12,7 +12,7 @@ from typing import Any
 from . import build, containers, faults, office, wake
 from .errors import LabError
 from .mail import NUMBER, Mailboxes
-from .network import remove_network
+from .network import belongs_to_another, remove_network
 from .office import Device
 from .packages import WITNESS
 from .processes import run
@@ -84,12 +84,16 @@ class Lab:
             build.up(self.state, wanted, self._say)
 
     def down(self) -> None:
-        """Remove every container, the network, the processes and the state; safe to run twice."""
+        """Remove every container, the network, the processes and the state; safe to run twice.
+
+        A lab of the same name that another directory has brought up is left alone.
+        """
         with self.state.locked():
             wake.stop(self.state)
             faults.end_processes(self.state)
-            containers.remove(self.state, containers.states(self.state))
-            remove_network(self.state)
+            if not belongs_to_another(self.state):
+                containers.remove(self.state, containers.states(self.state))
+                remove_network(self.state)
         self.state.remove()
 
     # -- facts -------------------------------------------------------------------------------------------------------

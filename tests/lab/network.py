@@ -42,8 +42,18 @@ def ensure_network(state: State, octet: int | None) -> int:
     raise LabError(f"lab {state.name}: no network of its own in 10.99.{wanted[0]}.0/24 … 10.99.{wanted[-1]}.0/24: {reason}")
 
 
+def _owner(there: dict[str, Any]) -> str:
+    return str((there.get("labels") or {}).get(OWNER, "something that is no lab"))
+
+
+def belongs_to_another(state: State) -> bool:
+    """Whether the lab of this name that is up here was made from another directory."""
+    there = _inspect(state.network)
+    return there is not None and _owner(there) != str(state.path)
+
+
 def _refuse_stranger(state: State, there: dict[str, Any]) -> None:
-    owner = (there.get("labels") or {}).get(OWNER, "something that is no lab")
+    owner = _owner(there)
     if owner != str(state.path):
         raise LabError(
             f"a lab called {state.name} is already up for {owner}. Take it down there (`deskside lab down`), "
@@ -74,5 +84,5 @@ def interface(state: State) -> str:
 def remove_network(state: State) -> None:
     """Remove the lab's network, if it is this lab's."""
     there = _inspect(state.network)
-    if there and (there.get("labels") or {}).get(OWNER) == str(state.path):
+    if there and _owner(there) == str(state.path):
         run(podman("network", "rm", "--force", state.network))

@@ -39,7 +39,7 @@ class Device:
         groups: Every group it is in.
         users: Person slugs with a login on it.
         login: Whom Ansible logs in as.
-        sudo_password: What sudo asks this login for; ``None`` for root.
+        sealed: The vault value of what sudo asks this login for; ``None`` when it asks for nothing.
         platform: ``debian12`` or ``debian13``.
     """
 
@@ -49,8 +49,13 @@ class Device:
     groups: frozenset[str]
     users: tuple[str, ...] = ()
     login: str = "root"
-    sudo_password: str | None = None
+    sealed: str | None = None
     platform: str = "debian12"
+
+    @property
+    def sudo_password(self) -> str | None:
+        """What sudo asks this login for; ``None`` when it asks for nothing."""
+        return opened(self.sealed, example_office()) if self.sealed else None
 
     @property
     def asleep(self) -> bool:
@@ -66,17 +71,11 @@ class Device:
         return "workstation" if "workstations" in self.groups else "device"
 
 
-class _Sealed(str):
-    """A vault value, still ciphertext."""
-
-    __slots__ = ()
-
-
 class _Loader(yaml.SafeLoader):
-    """YAML with Ansible's ``!vault``."""
+    """YAML with Ansible's ``!vault``, left sealed."""
 
 
-_Loader.add_constructor("!vault", lambda loader, node: _Sealed(loader.construct_scalar(node)))  # type: ignore[arg-type]
+_Loader.add_constructor("!vault", lambda loader, node: loader.construct_scalar(node))  # type: ignore[arg-type]
 
 
 def load(path: Path) -> Any:
@@ -113,7 +112,6 @@ def _device(name: str, own: Mapping[str, Any], groups: set[str], platform: str, 
     address = str(own.get("ansible_host", ""))
     if not address.startswith(OFFICE_PREFIX):
         raise LabError(f"{office}/hosts.yml: {name}: ansible_host {address!r} is not in the office's network {OFFICE_PREFIX}0/24")
-    password = own.get("ansible_become_password")
     return Device(
         name=name,
         number=int(address.removeprefix(OFFICE_PREFIX)),
@@ -121,7 +119,7 @@ def _device(name: str, own: Mapping[str, Any], groups: set[str], platform: str, 
         groups=frozenset(groups),
         users=tuple(own.get("deskside_users") or ()),
         login=str(own.get("ansible_user", "root")),
-        sudo_password=opened(password, office) if isinstance(password, _Sealed) else password,
+        sealed=own.get("ansible_become_password"),
         platform="debian12" if "mail_servers" in groups else platform,
     )
 

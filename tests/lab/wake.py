@@ -11,6 +11,7 @@ import os
 import socket
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from .processes import alive, detach, end, eventually, module, remember
 from .state import State
 
 PORT = 9
+LOOK_AGAIN = 10.0
 SYNC = b"\xff" * 6
 
 
@@ -66,15 +68,18 @@ def stop(state: State) -> None:
 
 
 def listen(network: str, state: State) -> None:
-    """Serve until ended: one packet after the other."""
+    """Serve one packet after the other, until ended or until the lab's directory is gone."""
+    pid_file = state.path / "wake.pid"
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as door:
         door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         door.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, network.encode())
         door.bind(("", PORT))
-        remember(os.getpid(), state.path / "wake.pid")
-        while True:
-            packet, sender = door.recvfrom(2048)
-            answer(state, target(packet), sender[0])
+        door.settimeout(LOOK_AGAIN)
+        remember(os.getpid(), pid_file)
+        while alive(pid_file) == os.getpid():
+            with suppress(TimeoutError):
+                packet, sender = door.recvfrom(2048)
+                answer(state, target(packet), sender[0])
 
 
 def answer(state: State, mac: str | None, sender: str) -> None:

@@ -52,7 +52,20 @@ def test_the_layout_of_control_groups_decides_the_runtime(tmp_path: Path, made: 
 
 
 def test_a_missing_program_is_named_as_the_package_that_brings_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for program in ("gpg", "ssh", "ssh-keygen", "ip", "tar", "conmon", "iptables", "netavark", "runc"):
+    for program in (
+        "gpg",
+        "gpg-agent",
+        "setsid",
+        "nsenter",
+        "ssh",
+        "ssh-keygen",
+        "ip",
+        "tar",
+        "conmon",
+        "iptables",
+        "netavark",
+        "runc",
+    ):
         (tmp_path / program).write_text("")
         (tmp_path / program).chmod(0o755)
     monkeypatch.setattr(host, "_path", lambda: str(tmp_path))
@@ -61,6 +74,13 @@ def test_a_missing_program_is_named_as_the_package_that_brings_it(tmp_path: Path
     monkeypatch.setattr(host, "can_run_containers", host.can_run_containers.__wrapped__)
     with pytest.raises(CannotRunError, match=r"apt-get install -y --no-install-recommends mmdebstrap podman$"):
         host.require_containers()
+
+
+def test_the_set_up_installs_everything_the_lab_looks_for() -> None:
+    lines = (Path(host.__file__).parent / "packages.txt").read_text().splitlines()
+    installed = {line.split()[0] for line in lines if line.strip() and not line.startswith("#")}
+    essential = {"tar", "util-linux"}
+    assert {*host.NEEDED.values()} - essential <= installed
 
 
 @pytest.mark.parametrize("package", packages.catalogue(), ids=lambda package: package.file_name)
