@@ -85,7 +85,12 @@ class _Run:
                 raise _guard.GuardRefusedError(claim.reason)
             if claim.verdict == _guard.ADOPT:
                 reasons = self.host.reboot_reasons()  # it may have restarted since
-                return {**engine.adopted(claim.record), "reboot_required": bool(reasons), "reboot_reasons": reasons}
+                return {
+                    **engine.adopted(claim.record),
+                    "earlier": True,
+                    "reboot_required": bool(reasons),
+                    "reboot_reasons": reasons,
+                }
             if claim.verdict != _guard.ATTACH:
                 return self._work(resume=claim.verdict == _guard.RESUME)
             if not self.launcher.wait():
@@ -128,7 +133,8 @@ class _Run:
 def answer(result: Dict[str, Any], *, check_mode: bool) -> Dict[str, Any]:
     """Make the module's result of the ``deskside`` dict: changed, diff and the fact for the play that may restart."""
     packages = result.get("packages", [])
-    did = result["state"] in ("done", "failed") and (bool(packages) or result["state"] == "done")
+    earlier = result.pop("earlier", False)  # nothing of it was done by this call
+    did = not earlier and result["state"] in ("done", "failed") and (bool(packages) or result["state"] == "done")
     packages = packages if did else []
     return {
         "changed": did,

@@ -8,12 +8,16 @@ Run it where ``molecule/<scenario>/molecule.yml`` (or ``tests/molecule/…``) is
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import nullcontext
 from pathlib import Path
+
+import yaml
 
 from .errors import LabError
 from .images import PLATFORMS
@@ -29,7 +33,18 @@ def scenarios(root: Path) -> dict[str, Path]:
     return {path.parent.name: path.parent for path in found}
 
 
-def environment(lab: Lab, root: Path, ephemeral: Path) -> dict[str, str]:
+def inventory(lab: Lab, platform: str | None, folder: Path) -> Path:
+    """The instances, or only those of one platform: Molecule's own choice of platforms does not reach a linked inventory."""
+    every = lab.state.molecule / "inventory.yml"
+    if platform is None:
+        return every
+    groups = yaml.safe_load(every.read_text())["all"]["children"]
+    chosen = folder / f"instances-{platform}.yml"
+    chosen.write_text(yaml.safe_dump({"all": {"children": {platform: groups[platform]}}}))
+    return chosen
+
+
+def environment(instances: Path, lab: Lab, root: Path, ephemeral: Path) -> dict[str, str]:
     """What Molecule and the shared configuration need to know."""
     folder = next(iter(scenarios(root).values())).parent
     programs = str(Path(sys.executable).parent)
@@ -37,7 +52,7 @@ def environment(lab: Lab, root: Path, ephemeral: Path) -> dict[str, str]:
         "MOLECULE_GLOB": f"{folder.relative_to(root)}/*/molecule.yml",
         "MOLECULE_EPHEMERAL_DIRECTORY": str(ephemeral),
         "DESKSIDE_MOLECULE_LAB": lab.name,
-        "DESKSIDE_MOLECULE_INVENTORY": str(lab.state.molecule / "inventory.yml"),
+        "DESKSIDE_MOLECULE_INVENTORY": str(instances),
         "ANSIBLE_ROLES_PATH": str(root / "roles"),
         "PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', '')}",
     }
@@ -45,9 +60,17 @@ def environment(lab: Lab, root: Path, ephemeral: Path) -> dict[str, str]:
 
 
 def try_scenario(
-    name: str, *, platform: str | None = None, root: Path | None = None, lab: Lab | None = None, quiet: bool = False
+    name: str,
+    *,
+    platform: str | None = None,
+    root: Path | None = None,
+    lab: Lab | None = None,
+    collections: Path | None = None,
+    log: Path | None = None,
 ) -> int:
     """Run one scenario from its prepare to its verify step; the status is Molecule's.
+
+    ``collections``: where Ansible looks for collections first. ``log``: the output goes there.
 
     Raises:
         LabError: There is no such scenario or platform, or the lab does not come up.
@@ -58,24 +81,22 @@ def try_scenario(
         raise LabError(f"there is no scenario {name!r} in {root}; there are: {', '.join(known) or 'none'}")
     if platform is not None and platform not in PLATFORMS:
         raise LabError(f"platform {platform!r}: one of {', '.join(PLATFORMS)}")
+    if importlib.util.find_spec("molecule") is None:
+        raise LabError("Molecule is not installed in this environment: pip install molecule")
     lab = lab or started()
-    ephemeral = Path(tempfile.mkdtemp(prefix="dsk-mol-"))
-    argv = [
-        sys.executable,
-        "-m",
-        "molecule",
-        "test",
-        "--scenario-name",
-        name,
-        *(["--platform-name", f"mol-{platform}"] if platform else []),
-    ]
-    output = subprocess.PIPE if quiet else None
+    scratch = Path(tempfile.mkdtemp(prefix="dsk-mol-"))
+    ephemeral = scratch / "molecule"
+    shared = root / ".config/molecule/config.yml"  # Molecule finds it by itself only in a git checkout
+    argv = [sys.executable, "-m", "molecule", *(["--base-config", str(shared)] if shared.exists() else [])]
+    argv += ["test", "--scenario-name", name, *(["--platform-name", f"mol-{platform}"] if platform else [])]
     try:
-        ended = subprocess.run(
-            argv, cwd=root, env=environment(lab, root, ephemeral), stdout=output, stderr=output, check=False, timeout=1800
-        )
+        variables = environment(inventory(lab, platform, scratch), lab, root, ephemeral)
+        if collections:
+            variables["ANSIBLE_COLLECTIONS_PATH"] = str(collections)
+        with log.open("w") if log else nullcontext() as output:
+            ended = subprocess.run(argv, cwd=root, env=variables, stdout=output, stderr=output, check=False, timeout=1800)
     finally:
-        shutil.rmtree(ephemeral, ignore_errors=True)
+        shutil.rmtree(scratch, ignore_errors=True)
     return ended.returncode
 
 

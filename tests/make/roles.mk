@@ -14,4 +14,4 @@ new-role: $(READY) ## scaffold a role with its scenarios: NAME=printer_driver
 	@python -m deskside_lab.new_role $(NAME)
 
 role-docs: $(READY) ## write the tables of variables in roles/*/README.md again
-	@python tests/policy/generate_role_readme.py
+	@python -m deskside_lab.role_readme roles/*

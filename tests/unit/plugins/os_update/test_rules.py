@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 from ansible_collections.deskside.workplace.plugins.module_utils import _os_update_apt as apt
@@ -191,8 +192,12 @@ def test_a_program_that_does_not_end_is_ended_with_all_its_children():
     child = int(done.output.splitlines()[1])
     assert done.code == 124
     assert done.output.splitlines()[-1] == "E: sh had not ended after 1 s and was stopped"
-    state = Host().read(f"/proc/{child}/stat")
-    assert state is None or state.rpartition(")")[2].split()[0] == "Z"
+    for _ in range(50):
+        state = Host().read(f"/proc/{child}/stat")
+        if state is None or state.rpartition(")")[2].split()[0] == "Z":
+            return
+        time.sleep(0.1)
+    pytest.fail(f"the child {child} is still there: {state}")
 
 
 def test_a_program_never_waits_for_input_and_is_told_to_ask_nothing():
