@@ -60,7 +60,7 @@ class DbosEngine:
         *,
         executor_id: str = "local",
         holder: str | None = None,
-        poll: float = 1.0,
+        poll: float = 0.5,
         parallel: int = 4,
         grace: float = 30.0,
         housekeeping: float = 30.0,
@@ -77,6 +77,7 @@ class DbosEngine:
         self._pauses = pauses or Pauses()
         self._holder = holder or process_identity(executor_id)
         self._told: set[str] = set()
+        self._migrated = False
         self._running = ExitStack()
 
     def start_rollout(self, occurrence: str) -> None:
@@ -223,7 +224,9 @@ class DbosEngine:
                 system_database_engine=engine, serializer=DBOSPortableJSONSerializer(), application_name=NAME, lazy=True
             )
             try:
-                migrate(client)
+                if not self._migrated:
+                    migrate(client)
+                    self._migrated = True
                 yield client
             finally:
                 client.destroy()

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from orchestrator.adapters.store import FILE, SqlStore, open_store
 from orchestrator.adapters.store.database import Database
 from orchestrator.adapters.store.locks import refuse
-from orchestrator.application.errors import BusyError
 from orchestrator.application.ports import DeviceLock
 from orchestrator.domain.verdict import Allow, Deny
 
@@ -141,12 +140,9 @@ def _hammer(state: Path, number: int, until: float) -> None:
     while len(lines) < 15 and time.monotonic() < until:
         device = rng.choice(["fs-1", "fs-2", "p-1", "p-2", "p-3"])
         me = f"{number}-{rng.random()}"
-        try:
-            verdict = store.lock_devices(
-                [device], me, "hammer", groups=GROUPS, stay_up={"p": (["p-1", "p-2", "p-3"], 2)}, now=datetime.now(UTC), ttl=45
-            )
-        except BusyError:
-            continue
+        verdict = store.lock_devices(
+            [device], me, "hammer", groups=GROUPS, stay_up={"p": (["p-1", "p-2", "p-3"], 2)}, now=datetime.now(UTC), ttl=45
+        )
         if isinstance(verdict, Deny):
             time.sleep(rng.uniform(0, 0.004))
             continue
