@@ -119,6 +119,7 @@ def _why_run(
     single, clock, refreshed = answer.single, answer.number("clock"), answer.number("refreshed")
     age = clock - refreshed if clock is not None and refreshed is not None else None
     checks = {
+        "its answer was cut short": single.get("end", "1") != "1",
         "not asked as root": single.get("uid") != "0",
         "its package lists were never refreshed by us": age is None,
         "its package lists are old": age is not None and not 0 <= age <= refresh_after,
