@@ -1,4 +1,4 @@
-"""Use case: one tick of the planner. Idempotent: what is in the store is not done again, and nothing lives in memory."""
+"""Use case: one tick of the planner. Idempotent: what is in the store is not done again; memory only saves looking twice."""
 
 from __future__ import annotations
 
@@ -49,6 +49,7 @@ class KeepTime:
         self._start = start
         self._readiness = readiness
         self._clock = clock
+        self._booked: set[str] = set()
 
     def __call__(self) -> None:
         """One tick. One bad window never stops the others (field: one bad schedule stopped all schedules)."""
@@ -89,8 +90,11 @@ class KeepTime:
         now = self._clock.now()
         after, before = now - window.lasts, now + lead_time(window)
         for occurrence in occurrences.occurrences(window, sites=self._office.zones, after=after, before=before):
-            if occurrence.cutoff_at > now and self._store.occurrence(occurrence.id) is None:
-                self._open.book(window, occurrence, actor=DAEMON)
+            if occurrence.cutoff_at > now and occurrence.id not in self._booked:
+                row = self._store.occurrence(occurrence.id)
+                if row is None or not row.state.over:
+                    self._open.book(window, occurrence, actor=DAEMON)
+                self._booked.add(occurrence.id)
 
     def _report(self, row: OccurrenceRow, now: datetime) -> None:
         rows = self._store.rows(row.id)

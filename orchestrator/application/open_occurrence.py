@@ -38,9 +38,14 @@ class OpenOccurrence:
         self._clock = clock
 
     def book(self, window: Window, occurrence: Occurrence, *, actor: Actor) -> Booked:
-        """The plan of this occurrence: the saved one if it has one, else made and saved now, with its notices."""
+        """The plan of this occurrence: the saved one if it has one, else made and saved now, with its notices.
+
+        The notices of a saved plan are put again: whoever was killed between saving and telling had told nobody, and what is
+        in the outbox already is not put twice.
+        """
         known = self._store.plan(occurrence.id)
         if known is not None:
+            self._tell(window, known)
             return Booked(known, fresh=False)
         self._log(occurrence.id, "phase", "plan", actor)
         plan = self._planner(window, occurrence)

@@ -11,7 +11,7 @@ from typing import Any
 
 from orchestrator.application.errors import NotFoundError, RefusedError
 from orchestrator.application.office import OfficeFacts
-from orchestrator.application.ports import Clock, HistoryStore, InventorySnapshot, InventorySource
+from orchestrator.application.ports import Clock, InventorySnapshot, InventorySource, Store
 from orchestrator.domain import fairness, fit, freezes, occurrences, rings, waves
 from orchestrator.domain.device import Device
 from orchestrator.domain.plan import LeftOut, Plan, PlannedDevice, PlannedRing, Told
@@ -21,8 +21,8 @@ from orchestrator.domain.window import Freeze, Gate, NobodyOwns, Occurrence, Reb
 DEFAULT_PRIOR = 600.0
 """Seconds: what a playbook is assumed to take on one device when nothing is known and nothing is configured."""
 
-HORIZON = timedelta(days=800)
-"""How far ahead the next opening of a window is looked for."""
+LOOK_BACK = 12
+"""Occurrences that are looked at to see who has waited longest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ class PlanRollout:
         *,
         office: OfficeFacts,
         inventory: InventorySource,
-        history: HistoryStore,
+        history: Store,
         clock: Clock,
         playbook: Callable[[str], PlaybookFacts],
         tzdata: str = "",
@@ -220,9 +220,10 @@ class PlanRollout:
         groups = {group: snapshot.matches.get(group, ()) for group in window.one_at_a_time}
         stay_up = {label: (snapshot.matches.get(label, ()), _floor(window, label, snapshot)) for label in window.stay_up}
         start, result = occurrence.starts_at, []
+        waited = self._waited(window)
         for name, members in assigned.items():
             spec = specs.get(name) or Ring(name=name, rest=True, gate=Gate())
-            ordered = fairness.order(members, outcomes)
+            ordered = fairness.order(members, outcomes, waited)
             times = {device: planned[device].p95 for device in ordered}
             predicted = waves.waves(ordered, at_once=spec.at_once, groups=groups, stay_up=stay_up, p95=times)
             seconds = waves.seconds(predicted, times)
@@ -239,6 +240,13 @@ class PlanRollout:
             )
             start = start + timedelta(seconds=seconds) + spec.gate.soak
         return tuple(result)
+
+    def _waited(self, window: Window) -> Mapping[str, int]:
+        """How long each device has been waiting: who waits longest goes first, else some would never be reached."""
+        nights = [row.id for row in self._history.occurrences(window=window.name, limit=LOOK_BACK) if row.state.over]
+        return fairness.waited(
+            [{run.device: run.outcome for run in self._history.device_runs(night) if run.outcome is not None} for night in nights]
+        )
 
     # -- people --------------------------------------------------------------------------------------------------
 
