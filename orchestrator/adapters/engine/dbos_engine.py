@@ -39,6 +39,10 @@ _BROKEN = ["ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 class DbosEngine:
     """Durable execution of rollouts. One object, one executor; at most one of them runs in a process.
 
+    Attributes:
+        left_behind: A step did not end within ``grace`` after the stop. Its thread would keep the interpreter from ending: leave with
+            ``os._exit``. That is a kill, and a kill is what the next start repairs.
+
     Args:
         state: The state directory; ``engine.db``, ``engine.log`` and the executor's lock live there.
         steps: What the workflows drive.
@@ -47,7 +51,7 @@ class DbosEngine:
         holder: Who this process is; stands in the lock file. Default: :func:`process_identity`.
         poll: Seconds between two looks at a queue.
         parallel: How many batches (and how many rollouts) run at the same time.
-        grace: Seconds that running steps get to end when the executor stops. One that goes on is left behind: the process must end then.
+        grace: Seconds that running steps get to end when the executor stops.
         housekeeping: Seconds between two rounds of it: adopting, reporting what broke, purging.
         pauses: How patient the workflows are.
     """
@@ -76,6 +80,7 @@ class DbosEngine:
         self._housekeeping = housekeeping
         self._pauses = pauses or Pauses()
         self._holder = holder or process_identity(executor_id)
+        self.left_behind = False
         self._told: set[str] = set()
         self._migrated = False
         self._running = ExitStack()
@@ -209,7 +214,8 @@ class DbosEngine:
         from dbos import DBOS
 
         workflows.stopping.set()
-        if not workflows.wait_idle(self._grace):
+        self.left_behind = not workflows.wait_idle(self._grace)
+        if self.left_behind:
             logging.getLogger("dbos").warning("a step did not end within %s s; it is left behind", self._grace)
         DBOS.destroy(destroy_registry=True)
 

@@ -25,6 +25,7 @@ BATCHES = "batches"
 DECLINED = "declined"
 
 _AGAIN = 12
+_DEATHS = 100
 _LOST = {"ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"}
 
 
@@ -81,8 +82,8 @@ class Workflows:
         def batch(batch_id: str) -> dict[str, str]:
             return self._batch(batch_id)
 
-        DBOS.workflow(name="rollout")(rollout)
-        self._start_batch = DBOS.workflow(name="batch")(batch)
+        DBOS.workflow(name="rollout", max_recovery_attempts=_DEATHS)(rollout)
+        self._start_batch = DBOS.workflow(name="batch", max_recovery_attempts=_DEATHS)(batch)
 
     def wait_idle(self, seconds: float) -> bool:
         """Wait until no workflow of ours runs; False = one still does."""

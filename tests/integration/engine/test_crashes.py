@@ -204,6 +204,18 @@ def test_a_stopped_worker_that_wakes_up_is_fenced_off(office: Office) -> None:
 
 
 @pytest.mark.timeout(60)
+def test_a_step_that_does_not_end_is_left_behind_at_the_stop_and_driven_again(office: Office) -> None:
+    first = office.start(start=OCCURRENCE, work=30, grace=0.3)
+    office.until(lambda: office.journal("start"))
+    office.stop(first)
+    assert office.journal("exit", first)[0]["left_behind"] is True
+    office.start(work=0.05)
+    office.until(lambda: office.journal("finish"))
+    assert not office.journal("effect", first)
+    assert_each_batch_once(office)
+
+
+@pytest.mark.timeout(60)
 def test_a_stop_in_the_middle_leaves_nothing_half_recorded_and_the_next_start_goes_on(office: Office) -> None:
     first = office.start(start=OCCURRENCE, work=0.3)
     office.until(lambda: office.journal("commit"))

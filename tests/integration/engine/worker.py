@@ -125,7 +125,7 @@ def rob(executor: str) -> None:
 
 def execute(state: Path, executor: str, settings: dict[str, str]) -> None:
     steps = ScriptedSteps(state, executor, settings)
-    engine = DbosEngine(state, steps, RealClock(), executor_id=executor, poll=0.1, grace=5.0)
+    engine = DbosEngine(state, steps, RealClock(), executor_id=executor, poll=0.1, grace=float(settings.get("grace", "5")))
     stopped: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _frame: stopped.append(number))
     for occurrence in settings.get("start", "").split(",") if settings.get("start") else []:
@@ -139,7 +139,7 @@ def execute(state: Path, executor: str, settings: dict[str, str]) -> None:
         engine.run(lambda: bool(stopped) or time.monotonic() > until)
     except BusyError as error:
         reason = str(error)
-    steps.journal("exit", reason=reason)
+    steps.journal("exit", reason=reason, left_behind=engine.left_behind)
 
 
 def main() -> None:
