@@ -36,8 +36,9 @@ def check_document(document: Document, root: Path) -> Found:
 
 def check_empty(document: Document) -> Found:
     """A key without a value: nobody can know what is meant by it."""
+    refused = {problem.thing for problem in document.problems}
     for path in document.keys:
-        if document.get(path) is None and "vars" not in path[:-1]:
+        if document.get(path) is None and "vars" not in path[:-1] and thing_of(path) not in refused:
             yield Problem(document.key_place(path), thing_of(path), "is empty: write a value, or remove the key")
 
 

@@ -88,13 +88,20 @@ def read_document(path: Path, shown: str) -> Document:
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         source = Source(shown, mark.line + 1, mark.column + 1) if mark else Source(shown)
-        document.problems.append(Problem(source, "(file)", f"is not valid YAML: {error.problem or error.context}"))
+        document.problems.append(Problem(source, "(file)", f"is not valid YAML: {_yaml_problem(error)}"))
     except YAMLError as error:
         document.problems.append(Problem(Source(shown), "(file)", f"is not valid YAML: {str(error).splitlines()[0]}"))
     else:
         if node is not None:
             document.value = _Reader(document).value(node, ())
     return document
+
+
+def _yaml_problem(error: MarkedYAMLError) -> str:
+    text = error.problem or error.context or "something is wrong here"
+    if "\\t" in text:
+        return "a tab; indent with spaces"
+    return f"{text}. Look at this line and at the one before it"
 
 
 class _Reader:

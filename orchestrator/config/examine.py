@@ -45,6 +45,8 @@ def examine(root: Path, open_inventory: OpenInventory) -> Examination:
     """
     reading = read_office(root)
     problems = [*reading.problems, *(reading.office.disabled if reading.office else ())]
+    if problems and not reading.sources:
+        raise _refuse(problems)
     try:
         snapshot = open_inventory(reading).load(patterns_of(reading.references))
     except InventoryError as error:

@@ -33,8 +33,23 @@ def problems_of(errors: Sequence[ErrorDetails], document: Document, root: Any) -
         document: Where the values came from.
         root: The model or annotation that was validated.
     """
+    refused = {problem.thing for problem in document.problems}
+    later = {_path(error["loc"], document)[:-1] for error in errors if _is_later(error, document, root)}
     for error in errors:
-        yield _problem(error, document, root)
+        path = _path(error["loc"], document)
+        consequence = (
+            thing_of(path) in refused  # what could not be read has its problem already
+            or (error["type"] == "missing" and path[:-1] in later)  # another way to say it, of a later version
+            or (error["type"] == "too_short" and document.get(path))  # pydantic does not count entries with errors
+        )
+        if not consequence:
+            yield _problem(error, document, root)
+
+
+def _is_later(error: ErrorDetails, document: Document, root: Any) -> bool:
+    path = _path(error["loc"], document)
+    part = _part_around(path, root)
+    return error["type"] == "extra_forbidden" and part is not None and path[-1] in part.LATER
 
 
 def _problem(error: ErrorDetails, document: Document, root: Any) -> Problem:
@@ -71,8 +86,13 @@ def _path(loc: Sequence[str | int], document: Document) -> Path_:
     return path
 
 
+def _part_around(path: Path_, root: Any) -> type[Part] | None:
+    """The model of the mapping in which the last key of a path stands; one mapping may stand for a list of them."""
+    return part_at(root, path[:-1]) or part_at(root, (*path[:-1], 0))
+
+
 def _unknown_key(path: Path_, root: Any) -> str:
-    part = part_at(root, path[:-1])
+    part = _part_around(path, root)
     key = str(path[-1])
     if part is None:
         return "is not a key: remove it"
@@ -83,14 +103,16 @@ def _unknown_key(path: Path_, root: Any) -> str:
 
 
 def _missing(path: Path_, root: Any) -> str:
-    part = part_at(root, path[:-1])
+    part = _part_around(path, root)
     info = keys_of(part).get(str(path[-1])) if part else None
     meaning = (info.description or "").split(":")[0].rstrip(".") if info else ""
-    return f"is missing: {meaning[:1].lower()}{meaning[1:]}" if meaning else "is missing"
+    if not meaning:
+        return "is missing"
+    return f"is missing: {meaning}" if meaning[1:2].isupper() else f"is missing: {meaning[0].lower()}{meaning[1:]}"
 
 
 def _not_one_of(value: Any, path: Path_, root: Any, error: ErrorDetails) -> str:
-    part = part_at(root, path[:-1])
+    part = _part_around(path, root)
     field = str(path[-1])
     if part is not None and value in part.LATER_VALUES.get(field, frozenset()):
         return f"{quoted(value)}: not enforced by this version; remove it"

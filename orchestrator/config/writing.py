@@ -43,7 +43,7 @@ def refuse_early(office: Path, inventory: Path, names: Sequence[str]) -> None:
     if inventory.is_dir() and (office == inventory or inventory in office.parents):
         raise RefusedError(
             f"{office} lies in the inventory directory {inventory}, where Ansible would read deskside's files as inventory: "
-            f"nothing was written. Name another directory, for example --office {inventory.parent / 'office'}"
+            f"nothing was written. Name another directory, for example --office {inventory.parent / 'deskside-office'}"
         )
 
 

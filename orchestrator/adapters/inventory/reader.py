@@ -23,10 +23,11 @@ def main() -> int:
     question = json.load(sys.stdin)
     answer_fd = os.dup(1)
     os.dup2(2, 1)
+    warnings: list[str] = []
     try:
-        answer = _Reading(question).answer()
+        answer = _Reading(question, warnings).answer()
     except Exception as error:  # noqa: BLE001 - whatever a plugin raises is the answer
-        answer = {"error": str(error) or type(error).__name__}
+        answer = {"error": str(error) or type(error).__name__, "warnings": warnings}
     with os.fdopen(answer_fd, "w", encoding="utf-8") as out:
         json.dump(answer, out)
     return 0
@@ -35,11 +36,11 @@ def main() -> int:
 class _Reading:
     """One reading of the inventory."""
 
-    def __init__(self, question: dict[str, Any]) -> None:
+    def __init__(self, question: dict[str, Any], warnings: list[str]) -> None:
         from ansible.plugins.loader import init_plugin_loader
 
         init_plugin_loader()
-        self.warnings: list[str] = []
+        self.warnings = warnings
         self.reasons: list[str] = []
         self.problems: list[dict[str, Any]] = []
         self.patterns: list[str] = question["patterns"]

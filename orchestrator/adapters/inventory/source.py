@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from orchestrator.domain.device import Device
 from orchestrator.domain.source import NOWHERE, Source
 
 TIMEOUT = 120.0
+_FAILED = re.compile(r"Failed to parse inventory with '([^']+)' plugin: (.+)")
+_ORIGIN = re.compile(r"^Origin: (\S+?):(\d+):(\d+)", re.MULTILINE)
 
 
 class AnsibleInventory:
@@ -43,7 +46,7 @@ class AnsibleInventory:
         self._refuse_early(patterns)
         answer = ask("reader.py", {"sources": self._sources, "patterns": sorted(patterns)}, root=self._root, timeout=self._timeout)
         if "error" in answer:
-            raise InventoryError(_one_paragraph(answer["error"], answer.get("warnings", ())))
+            raise _refusal(answer["error"], answer.get("warnings", ()), self._root)
         if answer["problems"]:
             problems = tuple(_problem(each, self._root) for each in answer["problems"])
             raise InventoryError("; ".join(f"{each.thing}: {each.message}" for each in problems), problems=problems)
@@ -109,7 +112,23 @@ def _one_line(text: str) -> str:
     return " ".join(text.removeprefix("[WARNING]:").split())
 
 
-def _one_paragraph(error: str, warnings: Sequence[str]) -> str:
-    """Ansible's own message; the reason of "Completely failed to parse" is only in the warnings before it."""
-    told = [_one_line(warning) for warning in warnings if "Failed to parse" in warning]
-    return " ".join([*told, _one_line(error)])
+def _refusal(error: str, warnings: Sequence[str], root: Path) -> InventoryError:
+    """Ansible's own words. Why a source could not be parsed is only in the warnings before the error: one per plugin that tried."""
+    reasons: dict[str, Problem] = {}
+    for warning in warnings:
+        failed = _FAILED.search(warning)
+        if failed:
+            origin = _ORIGIN.search(warning)
+            place = (
+                {"file": origin[1], "line": int(origin[2]), "column": int(origin[3])}
+                if origin
+                else {"file": "", "line": 0, "column": 0}
+            )
+            problem = _problem({"thing": "inventory", "message": failed[2].strip(), **place}, root)
+            reasons.setdefault(problem.message, problem)
+    placed = [problem for problem in reasons.values() if problem.source.line]
+    text = _one_line(error)
+    # The plugin that understood the file far enough to name a line is the one that was meant.
+    told = placed or list(reasons.values())
+    details = "; ".join(f"{problem.source}: {problem.message}" if problem.source.line else problem.message for problem in told)
+    return InventoryError(f"{text}: {details}" if details else text, problems=tuple(placed))
