@@ -130,12 +130,8 @@ def unit_alive(unit: str) -> bool:
     try:
         done = subprocess.run(
             ["systemctl", "show", "--property=ActiveState", "--value", unit],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=20,
-            check=False,
-        )
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20, check=False,
+        )  # fmt: skip
     except (OSError, subprocess.SubprocessError) as error:
         raise GuardError(f"systemd does not say whether {unit} runs: {error}") from error
     if done.returncode != 0:
@@ -281,18 +277,9 @@ class GuardRoom:
 
     def _fresh(self, ticket: Ticket, reboot: Optional[Dict[str, Any]]) -> Dict[str, Any]:
         return {
-            "v": 1,
-            "occurrence": ticket.occurrence,
-            "step": ticket.step,
-            "fence": ticket.fence,
-            "state": "claimed",
-            "unit": ticket.unit,
-            "started": self.now(),
-            "finished": None,
-            "boot": self.boot(),
-            "reboot": reboot,
-            "result": None,
-        }
+            "v": 1, "occurrence": ticket.occurrence, "step": ticket.step, "fence": ticket.fence, "state": "claimed",
+            "unit": ticket.unit, "started": self.now(), "finished": None, "boot": self.boot(), "reboot": reboot, "result": None,
+        }  # fmt: skip
 
     def _present(self, ticket: Ticket) -> Dict[str, Any]:
         record = self.read(ticket)

@@ -18,11 +18,15 @@ def names(result: dict, key: str = "packages") -> list[str]:
     return [row["name"] for row in result["deskside"][key]]
 
 
-def slow(device: Device, when: str, seconds: int) -> None:
-    """Make apt wait before or after it runs dpkg, so that there is a moment to kill something in."""
-    device.sh(
-        f"rm -f /run/slow; echo 'DPkg::{when}-Invoke {{\"[ -e /run/slow ] || {{ touch /run/slow; sleep {seconds}; }}\";}};' > /etc/apt/apt.conf.d/99-test"
-    )
+def stall(device: Device, when: str) -> None:
+    """Let apt wait, once, before or after it runs dpkg, until :func:`go`: a moment to kill something in."""
+    wait = "n=0; while [ ! -e /run/go ] && [ $n -lt 900 ]; do sleep 0.2; n=$((n+1)); done"
+    hook = f'DPkg::{when}-Invoke {{"[ -e /run/stalled ] || {{ touch /run/stalled; {wait}; }}";}};'
+    device.sh(f"rm -f /run/stalled /run/go; cat > /etc/apt/apt.conf.d/99-test <<'END'\n{hook}\nEND")
+
+
+def go(device: Device) -> None:
+    device.sh("touch /run/go")
 
 
 def test_a_lock_held_too_long_is_refused_and_names_who_holds_it(device):
@@ -87,12 +91,15 @@ def test_a_failing_postinst_fails_with_its_own_words_and_the_others_are_installe
 
 def test_a_dying_controller_stops_nothing_and_the_next_worker_attaches(device):
     device.plant({"lab-harmless": "2.0"})
-    slow(device, "Pre", 8)
+    stall(device, "Pre")
     first = device.start(fence=1)
-    device.until("test -e /run/slow")
+    device.until("test -e /run/stalled")
     device.kill(first)
     assert device.record()["state"] == "applying"
-    result = device.call(fence=2)
+    second = device.start(fence=2)
+    device.until(f"grep -q '\"fence\": 2' {RECORD}")
+    go(device)
+    result = device.answer(second)
     assert (result["deskside"]["state"], names(result)) == ("done", ["lab-harmless"])
     assert device.record()["fence"] == 2
     assert len(device.lab.witness("mol-debian12")) == 1
@@ -104,9 +111,9 @@ def test_a_dying_controller_stops_nothing_and_the_next_worker_attaches(device):
 @pytest.mark.parametrize("when", ["Pre", "Post"])
 def test_an_apply_that_was_stopped_half_way_is_taken_up_and_reports_everything(device, when):
     device.plant({"lab-harmless": "2.0", "lab-plain": "2.0"})
-    slow(device, when, 20)
+    stall(device, when)
     first = device.start(fence=1)
-    device.until("test -e /run/slow")
+    device.until("test -e /run/stalled")
     device.sh(f"systemctl stop {UNIT}")
     stopped = device.answer(first)
     assert stopped["msg"] == f"{UNIT} was ended before it had finished"
@@ -119,13 +126,14 @@ def test_an_apply_that_was_stopped_half_way_is_taken_up_and_reports_everything(d
 
 def test_two_runs_by_hand_do_not_work_at_the_same_time(device):
     device.plant({"lab-harmless": "2.0"})
-    slow(device, "Pre", 8)
+    stall(device, "Pre")
     first = device.start()
-    device.until("test -e /run/slow")
+    device.until("test -e /run/stalled")
     second = device.call(lock_wait=1)
     assert second["deskside"]["state"] == "refused"
     assert "is changing this device; waited 1 s for it" in second["msg"]
     assert second["msg"].startswith("deskside-adhoc-")
+    go(device)
     assert device.answer(first)["deskside"]["state"] == "done"
 
 

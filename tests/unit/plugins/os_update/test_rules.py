@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from ansible_collections.deskside.workplace.plugins.module_utils import _os_update_apt as apt
@@ -16,6 +18,7 @@ from ansible_collections.deskside.workplace.plugins.module_utils import _os_upda
 from ansible_collections.deskside.workplace.plugins.module_utils._os_update_host import Host
 
 MIB = 1024 * 1024
+MODULES = Path(run.__file__).parent
 LOCKS = """\
 1: POSIX  ADVISORY  WRITE 4711 00:2f:1234 0 EOF
 1: -> POSIX  ADVISORY  WRITE 4712 00:2f:1234 0 EOF
@@ -333,3 +336,13 @@ def test_changed_and_diff_follow_from_what_was_done(state, packages, changed, af
     assert (answer["changed"], answer["diff"]["after"]) == (changed, after)
     assert answer["ansible_facts"] == {"os_update_reboot_required": False}
     assert run.answer(model.report(state), check_mode=True)["ansible_facts"] == {}
+
+
+@pytest.mark.parametrize("path", sorted(MODULES.glob("_*.py")), ids=lambda path: path.name)
+def test_what_runs_on_devices_is_written_for_python_3_9_and_its_standard_library(path):
+    tree = ast.parse(path.read_text(), feature_version=(3, 9))
+    modern = [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Match)]
+    named = {alias.name.split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    named |= {(node.module or "").split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and not node.level}
+    assert modern == []
+    assert named - set(sys.stdlib_module_names) <= {"apt_pkg", "ansible_collections", "ansible"}
