@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from orchestrator.application import report_people, report_words, run_detail
@@ -38,6 +39,16 @@ NOTABLE = frozenset(
 """Entries of the record that a lead wants to read; the rest is machinery."""
 FAILURES = (Outcome.FAILED, Outcome.ROLLED_BACK, Outcome.UNKNOWN, Outcome.REBOOT_PENDING)
 """What stands first, in this order."""
+
+LISTS = MappingProxyType(
+    {
+        "absent": (Outcome.ABSENT,),
+        "not_reached": (Outcome.NOT_REACHED,),
+        "reboot_pending": (Outcome.REBOOT_PENDING,),
+        "taken_out": (Outcome.DEFERRED, Outcome.SKIPPED),
+    }
+)
+"""Lists of their own, by outcome."""
 
 
 def build(  # noqa: PLR0917 - the rooms of the store, in their order
@@ -79,10 +90,7 @@ def build(  # noqa: PLR0917 - the rooms of the store, in their order
         "rings": [_ring(ring, by_name, gates) for ring in plan.rings],
         "span": _span(occurrence_row, runs, gates),
         "devices": devices,
-        "absent": _named(devices, Outcome.ABSENT),
-        "not_reached": _named(devices, Outcome.NOT_REACHED),
-        "reboot_pending": _named(devices, Outcome.REBOOT_PENDING),
-        "taken_out": _named(devices, Outcome.DEFERRED) + _named(devices, Outcome.SKIPPED),
+        **{key: _named(devices, wanted) for key, wanted in LISTS.items()},
         "left_out": [{"device": left.name, "rule": left.rule, "reason": left.reason} for left in plan.left_out],
         "people": report_people.people(plan, outbox_rows),
         "not_told": report_people.unreachable(plan, outbox_rows),
@@ -263,9 +271,9 @@ def _next(outcome: Outcome) -> str:
     return report_words.NEXT.get(outcome, "")
 
 
-def _named(devices: Sequence[Mapping[str, Any]], outcome: Outcome) -> list[dict[str, str]]:
+def _named(devices: Sequence[Mapping[str, Any]], wanted: Sequence[Outcome]) -> list[dict[str, str]]:
     keys = ("device", "outcome", "reason", "next")
-    return [{key: device[key] for key in keys} for device in devices if device["outcome"] == outcome]
+    return [{key: device[key] for key in keys} for outcome in wanted for device in devices if device["outcome"] == outcome]
 
 
 def _iso(at: datetime | None) -> str | None:

@@ -10,12 +10,11 @@ PACKAGES = "libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fontconfig font
 """Debian 12 and 13, Ubuntu 24.04: what WeasyPrint loads, and one font so that the page is not empty."""
 
 
-def to_pdf(page: str, identifier: str) -> bytes:
-    """Lay out a page on A4.
+def to_pdf(page: str) -> bytes:
+    """Lay out a page on A4; equal pages give equal files.
 
     Args:
         page: HTML that needs nothing from elsewhere.
-        identifier: Stands in the file as its id; equal pages give equal files.
 
     Raises:
         EnvironmentProblemError: WeasyPrint or the libraries below it are not on this machine.
@@ -23,7 +22,7 @@ def to_pdf(page: str, identifier: str) -> bytes:
     weasyprint = _weasyprint()
     nowhere = weasyprint.URLFetcher(allowed_protocols=())  # device output must not make the controller open addresses
     document = weasyprint.HTML(string=page, url_fetcher=nowhere)
-    return bytes(document.write_pdf(pdf_identifier=identifier[:32].encode()))
+    return bytes(document.write_pdf())
 
 
 def _weasyprint() -> Any:

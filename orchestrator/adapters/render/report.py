@@ -62,7 +62,7 @@ class JinjaReportRenderer:
         page = self.html(document)
         digest = hashlib.sha256(page.encode()).hexdigest()
         if self._last_pdf is None or self._last_pdf[0] != digest:
-            self._last_pdf = (digest, to_pdf(page, digest))
+            self._last_pdf = (digest, to_pdf(page))
         return self._last_pdf[1]
 
     def csv(self, document: Mapping[str, Any]) -> str:

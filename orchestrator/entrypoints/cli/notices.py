@@ -72,14 +72,14 @@ def _notices(house: House, wanted: str) -> Sequence[Notice | OutboxRow]:
 
 def _write(house: House, maildir: Path, found: Sequence[Previewed]) -> None:
     from orchestrator.adapters.channels import ChannelSettings, build_channel
-    from orchestrator.application.errors import BadInputError
+    from orchestrator.application.errors import ChannelError
     from orchestrator.application.ports import Sent
 
     channel = build_channel(ChannelSettings(name="preview", kind="files", target=str(maildir), sender=house.sender))
     for one in found:
         delivery = channel.send(one.message)
         if not isinstance(delivery, Sent):
-            raise BadInputError(f"--maildir {maildir}: {delivery.reason}")
+            raise ChannelError(f"--maildir {maildir}: {delivery.reason}. Name a directory that can be written.")
 
 
 def _plain(one: Previewed) -> dict[str, object]:

@@ -122,7 +122,7 @@ class _Handler(socketserver.StreamRequestHandler):
             return True
         body = b""
         while (line := self.rfile.readline()) not in {b".\r\n", b""}:
-            body += line[1:] if line.startswith(b"..") else line
+            body += line[1:] if line.startswith(b".") else line
             if self.told.replies.get("CONTENT") == HANG_UP:
                 return False
         self.told.mails.append((self.sender, self.recipient, body))

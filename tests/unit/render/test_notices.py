@@ -178,6 +178,14 @@ def test_any_name_makes_an_entry_that_can_be_read_back(name, device):
     assert all(len(line) <= 75 for line in message.calendar.encode().split(b"\r\n"))
 
 
+def test_a_quoted_nickname_needs_no_escape_that_old_clients_show():
+    """RFC 6868 would write ^' for a double quote; Outlook shows that as it stands."""
+    notice = NOTICES["invitation"]
+    message = renderer().render(changed(notice, to=json.loads(notice.facts)["to"] | {"name": 'Thomas "Tip" O Neill'}))
+    assert "^" not in message.calendar
+    assert dict(event(message)["ATTENDEE"].params)["CN"] == "Thomas 'Tip' O Neill"
+
+
 def test_without_a_contact_the_senders_address_is_named():
     message = JinjaNoticeRenderer(sender="=?utf-8?q?IT_M=C3=BCnchen?= <it@example.org>", domain="example.org").render(
         NOTICES["invitation"]

@@ -72,7 +72,7 @@ def changed(**parts):
 @pytest.fixture
 def quick(monkeypatch):
     """Paper is not what the test is about, and takes seconds."""
-    monkeypatch.setattr(reports, "to_pdf", lambda page, digest: b"%PDF-")
+    monkeypatch.setattr(reports, "to_pdf", lambda page: b"%PDF-")
 
 
 @pytest.mark.usefixtures("quick")
