@@ -50,7 +50,8 @@ def _rows(options: Mapping[str, Any]) -> Iterator[str]:
         words = " ".join(text) if isinstance(text, list) else text
         if "choices" in option:
             words += f" One of {', '.join(f'`{choice}`' for choice in option['choices'])}."
-        yield f"| `{name}` | {kind} | {default} | {_plain(words)} |\n"
+        cells = (kind, default, _plain(words))
+        yield f"| `{name}` | {' | '.join(cell.replace('|', '\\|') for cell in cells)} |\n"
 
 
 def _plain(text: str) -> str:
@@ -60,7 +61,7 @@ def _plain(text: str) -> str:
             before, _, rest = text.partition(mark)
             inside, after = _closing(rest)
             text = f"{before}`{inside}`{after}"
-    return text.replace("|", "\\|")
+    return text
 
 
 def _closing(rest: str) -> tuple[str, str]:
