@@ -209,8 +209,3 @@ def upgrade() -> None:
     _skip()
     _device_run()
     _gate()
-
-
-def downgrade() -> None:
-    """There is nothing before the first schema."""
-    raise NotImplementedError
