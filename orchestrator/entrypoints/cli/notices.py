@@ -60,14 +60,23 @@ def _notices(house: House, wanted: str) -> Sequence[Notice | OutboxRow]:
     from orchestrator.application.preview_notices import foreseen
     from orchestrator.application.steer_rollout import find_occurrence
 
-    if wanted not in house.facts.windows:
+    if wanted not in house.facts.windows and _has_store(house):
         row = find_occurrence(house.store_to_read, wanted, now=house.clock.now())
         return house.store_to_read.rows(row.id)
-    window = house.facts.window(wanted)
+    window = house.facts.window(wanted)  # where nothing was planned yet, only a window can be meant
     occurrence = house.plan_rollout.next_occurrence(window)
     if rows := house.store.rows(occurrence.id):
         return rows
     return foreseen(house.plan_rollout(window, occurrence), window, house.facts, now=house.clock.now())
+
+
+def _has_store(house: House) -> bool:
+    from orchestrator.application.errors import StoreError
+
+    try:
+        return house.store_to_read is not None
+    except StoreError:
+        return False
 
 
 def _write(house: House, maildir: Path, found: Sequence[Previewed]) -> None:
@@ -114,4 +123,4 @@ def _lines(found: Sequence[Previewed]) -> list[str]:
             lines.append(f"Calendar: {message.method}, sequence {notice.sequence}, uid {notice.uid}")
         lines += ["", message.text.rstrip()]
     people = len({one.notice.person for one in found})
-    return [*lines, "─" * 72, f"{len(found)} messages to {people} people; nothing was sent."]
+    return [*lines, "─" * 72, f"{len(found)} messages to {people} {'person' if people == 1 else 'people'}; nothing was sent."]
