@@ -40,7 +40,9 @@ HOST_KEYS_OFF = re.compile(
 )
 
 
-ATTACKS = frozenset({"tests/integration/runner/test_runner.py"})
+ATTACKS = frozenset(
+    {"tests/integration/runner/test_runner.py", "tests/unit/prober/test_connections.py", "tests/unit/runner/test_environment.py"}
+)
 """Tests that switch it off in an inventory, to prove that this changes nothing."""
 
 

@@ -49,7 +49,7 @@ def test_every_package_has_a_purpose_and_a_reason() -> None:
 def test_the_lab_needs_nothing_that_is_not_installed_for_it() -> None:
     from deskside_lab.host import NEEDED
 
-    essential = {"tar", "dpkg"}
+    essential = {"tar", "dpkg", "util-linux"}
     assert set(NEEDED.values()) - set(packages()) - essential == set()
 
 
