@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+from pathlib import Path
 
 import pytest
 from ansible_collections.deskside.workplace.plugins.module_utils._device_guard import settle
@@ -24,11 +24,8 @@ class Room:
         return Ticket.of({"occurrence": "night/1", "step": "1-a", "fence": fence})
 
     def record(self):
-        path = self.room.path(self.ticket())
-        if not os.path.exists(path):
-            return None
-        with open(path) as handle:
-            return json.load(handle)
+        path = Path(self.room.path(self.ticket()))
+        return json.loads(path.read_text()) if path.exists() else None
 
 
 @pytest.fixture
@@ -111,7 +108,6 @@ def test_check_mode_writes_nothing(room, state):
 
 def test_a_record_that_cannot_be_believed_stops_everything(room):
     room.ask("claimed")
-    with open(room.room.path(room.ticket()), "w") as handle:
-        handle.write("{")
+    Path(room.room.path(room.ticket())).write_text("{")
     with pytest.raises(GuardError, match="cannot be believed"):
         room.ask("claimed", fence=2)
