@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from . import containers, mail, molecule, office, wake
-from .errors import LabError
+from .errors import AskedWrongError, LabError
 from .host import require_containers
 from .identity import client_key, seed, write_ssh_files
-from .images import PLATFORMS, Image, ensure
+from .images import PLATFORMS, Image, ensure, identity
 from .network import ensure_network
 from .office import ASLEEP, MAIL, Device
 from .repo import Repo
@@ -64,6 +64,7 @@ def up(state: State, wanted: Wanted, say: Say) -> None:
     memory = replace(memory, octet=ensure_network(state, memory.octet or None))
     state.remember(memory)
     _repository(state, memory)
+    _replace_outdated(state, memory, devices, say)
     make(state, memory, devices, say)
     asleep = [name for name in devices if name in ASLEEP] if wanted.asleep else []
     containers.every(lambda name: containers.stop(state, name), asleep)
@@ -75,19 +76,21 @@ def up(state: State, wanted: Wanted, say: Say) -> None:
 def _decide(state: State, wanted: Wanted) -> Memory:
     """What this lab shall have: what it has, and what is asked for now."""
     if wanted.profile not in PROFILES:
-        raise LabError(f"profile {wanted.profile!r}: one of {', '.join(PROFILES)}")
+        raise AskedWrongError(f"profile {wanted.profile!r}: one of {', '.join(PROFILES)}")
     if wanted.platform not in PLATFORMS:
-        raise LabError(f"platform {wanted.platform!r}: one of {', '.join(PLATFORMS)}")
+        raise AskedWrongError(f"platform {wanted.platform!r}: one of {', '.join(PLATFORMS)}")
     before = state.recall()
     known = known_devices(wanted.profile, wanted.platform, wanted.pairs)
     asked = list(known) if wanted.devices is None else list(wanted.devices)
     unknown = [name for name in asked if name not in known]
     if unknown or not asked:
-        raise LabError(f"the lab has no device called {', '.join(map(repr, unknown)) or 'nothing'}; it can have {', '.join(known)}")
+        raise AskedWrongError(
+            f"the lab has no device called {', '.join(map(repr, unknown)) or 'nothing'}; it can have {', '.join(known)}"
+        )
     if before is None:
         return Memory(octet=0, profile=wanted.profile, platform=wanted.platform, pairs=wanted.pairs, devices=asked)
     if (before.profile, before.platform) != (wanted.profile, wanted.platform):
-        raise LabError(
+        raise AskedWrongError(
             f"lab {state.name} is up with profile {before.profile} on {before.platform}; run `deskside lab down --name {state.name}` before "
             f"profile {wanted.profile} on {wanted.platform}, or use another --name"
         )
@@ -98,6 +101,19 @@ def _decide(state: State, wanted: Wanted) -> Memory:
 
 def _image(device: Device, profile: str) -> Image:
     return Image(device.platform, mail="mail_servers" in device.groups, test=profile != "demo")
+
+
+def _replace_outdated(state: State, memory: Memory, devices: Mapping[str, Device], say: Say) -> None:
+    """Devices whose image has been built anew since: Molecule's are made again, the office's are only named, they may hold work."""
+    newest = {image: identity(image) for image in {_image(device, memory.profile) for device in devices.values()}}
+    made_from = containers.image_ids(state)
+    old = [
+        name for name, device in devices.items() if name in made_from and made_from[name] != newest[_image(device, memory.profile)]
+    ]
+    if old and memory.profile == "molecule":
+        containers.remove(state, old)
+    elif old:
+        say(f"{', '.join(old)}: made from an older image; `deskside lab reset --name {state.name} {' '.join(old)}` renews them")
 
 
 def _repository(state: State, memory: Memory) -> None:
@@ -119,9 +135,10 @@ def make(state: State, memory: Memory, devices: Mapping[str, Device], say: Say) 
         client_key(state)
     containers.every(lambda name: _create(state, memory, devices[name]), missing)
     _facts(state, memory)
+    containers.every(lambda name: containers.pulse(state, name, "unpause"), [name for name in devices if now.get(name) == "paused"])
     containers.every(
         lambda name: containers.start(state, name),
-        [name for name in devices if now.get(name) != "running" and not _sleeps(state, name, now)],
+        [name for name in devices if now.get(name) not in {"running", "paused"} and not _sleeps(state, name, now)],
     )
     awake = [name for name in devices if not _sleeps(state, name, now)]
     containers.every(lambda name: containers.wait_for_ssh(name, f"{memory.prefix}{devices[name].number}"), awake)

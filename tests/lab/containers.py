@@ -58,6 +58,13 @@ def states(state: State) -> dict[str, str]:
     return {entry["Names"][0].removeprefix(prefix): entry["State"] for entry in json.loads(done.stdout or "[]")}
 
 
+def image_ids(state: State) -> dict[str, str]:
+    """The id of the image each container of a lab was made from, by device name."""
+    done = run(podman("ps", "--all", "--filter", f"label={LAB_LABEL}={state.name}", "--format", "json"))
+    prefix = state.container("")
+    return {entry["Names"][0].removeprefix(prefix): entry["ImageID"] for entry in json.loads(done.stdout or "[]")}
+
+
 def start(state: State, name: str) -> None:
     """Switch a device on."""
     run(podman("start", state.container(name)))

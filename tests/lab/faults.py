@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from .containers import execute, pid_of, pulse, start, states, stop, wait_for_port
-from .errors import LabError
+from .errors import AskedWrongError, LabError
 from .host import podman
 from .office import Device
 from .packages import BROKEN_SERVICE, OLD, Package, build_package
@@ -58,7 +58,7 @@ class Scene:
             LabError: This fault needs a device and none was named.
         """
         if self.device is None:
-            raise LabError("this fault happens on a device: name one")
+            raise AskedWrongError("this fault happens on a device: name one")
         return self.device.name
 
     def execute(self, *argv: str, stdin: bytes | None = None, check: bool = True) -> str:
@@ -146,7 +146,7 @@ def _unreach(scene: Scene, *, how: str = "link") -> None:
     elif how == "link":
         scene.inside("-n", "ip", "link", "set", "eth0", "down")
     else:
-        raise LabError(f"unreachable, how={how!r}: one of link (cable pulled), silent (frozen), off (switched off)")
+        raise AskedWrongError(f"unreachable, how={how!r}: one of link (cable pulled), silent (frozen), off (switched off)")
 
 
 def _reach(scene: Scene) -> None:
@@ -232,6 +232,8 @@ def _log_out(scene: Scene) -> None:
 
 
 def _mirror_down(scene: Scene, *, how: str = "off") -> None:
+    if SERVER not in states(scene.state):
+        raise AskedWrongError(f"lab {scene.state.name} has no package server of its own (profile demo); this needs profile test")
     run(podman(*(("pause",) if how == "silent" else ("stop", "--time", "0")), scene.state.container(SERVER)))
 
 
@@ -267,11 +269,13 @@ def begin(name: str, scene: Scene, options: Mapping[str, Any]) -> None:
     """
     fault = find(name)
     if name not in FOR_THE_LAB and states(scene.state).get(scene.name) != "running":
-        raise LabError(f"{scene.name} is not running, so {name} cannot happen to it; start it with `deskside lab up` or wake it")
+        raise AskedWrongError(
+            f"{scene.name} is not running, so {name} cannot happen to it; start it with `deskside lab up` or wake it"
+        )
     try:
         inspect.signature(fault.begin).bind(scene, **options)
     except TypeError as error:
-        raise LabError(f"fault {name}: {error}; it is: {fault.text}") from error
+        raise AskedWrongError(f"fault {name}: {error}; it is: {fault.text}") from error
     fault.begin(scene, **options)
     _write(scene.state, [*active(scene.state), _entry(name, scene)])
 
@@ -289,7 +293,7 @@ def find(name: str) -> Fault:
         LabError: There is none.
     """
     if name not in FAULTS:
-        raise LabError(f"no fault is called {name!r}; there are {', '.join(FAULTS)}")
+        raise AskedWrongError(f"no fault is called {name!r}; there are {', '.join(FAULTS)}")
     return FAULTS[name]
 
 

@@ -114,6 +114,11 @@ def _current(image: Image) -> bool:
     return done.returncode == 0 and done.stdout.strip() == content(image)
 
 
+def identity(image: Image) -> str:
+    """The id podman gave it."""
+    return run(podman("image", "inspect", "--format", "{{.Id}}", image.name)).stdout.strip()
+
+
 def _build(image: Image) -> None:
     if image.test:
         _layer(image)

@@ -10,7 +10,7 @@ from subprocess import CompletedProcess
 from typing import Any
 
 from . import build, containers, faults, office, wake
-from .errors import LabError
+from .errors import AskedWrongError, LabError
 from .mail import NUMBER, Mailboxes
 from .network import belongs_to_another, remove_network
 from .office import Device
@@ -112,7 +112,7 @@ class Lab:
         """
         memory = self.state.recall()
         if memory is None:
-            raise LabError(f"lab {self.name} is not up; run `deskside lab up --name {self.name}`")
+            raise AskedWrongError(f"lab {self.name} is not up; run `deskside lab up --name {self.name}`")
         return memory
 
     @property
@@ -132,7 +132,7 @@ class Lab:
         try:
             return self.devices[name]
         except KeyError:
-            raise LabError(f"lab {self.name} has no device called {name!r}; it has {', '.join(self.devices)}") from None
+            raise AskedWrongError(f"lab {self.name} has no device called {name!r}; it has {', '.join(self.devices)}") from None
 
     @property
     def inventory_dir(self) -> Path:

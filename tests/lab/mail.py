@@ -16,7 +16,7 @@ from pathlib import Path
 
 from . import certificates, office
 from .containers import wait_for_port
-from .errors import LabError
+from .errors import AskedWrongError
 from .state import State
 
 DOMAIN = "example.org"
@@ -138,7 +138,7 @@ class Mailboxes:
     def _opened(self, box: str) -> Iterator[imaplib.IMAP4]:
         known = passwords(self.state)
         if box not in known:
-            raise LabError(f"the mail server has no mailbox {box!r}; it has {', '.join(known)}")
+            raise AskedWrongError(f"the mail server has no mailbox {box!r}; it has {', '.join(known)}")
         with imaplib.IMAP4(self.address, 143, timeout=20) as connection:
             connection.starttls(ssl.create_default_context(cafile=str(self.ca)))
             connection.login(box, known[box])

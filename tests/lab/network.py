@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from .errors import LabError
+from .errors import AskedWrongError, LabError
 from .host import podman
 from .processes import run
 from .state import DEFAULT_NAME, OFFICE_OCTET, OTHER_OCTETS, State
@@ -55,7 +55,7 @@ def belongs_to_another(state: State) -> bool:
 def _refuse_stranger(state: State, there: dict[str, Any]) -> None:
     owner = _owner(there)
     if owner != str(state.path):
-        raise LabError(
+        raise AskedWrongError(
             f"a lab called {state.name} is already up for {owner}. Take it down there (`deskside lab down`), "
             f"or give this one another name: --name NAME or DESKSIDE_LAB=NAME"
         )

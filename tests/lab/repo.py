@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from .containers import states, wait_for_port
-from .errors import LabError
+from .errors import AskedWrongError
 from .host import limit_flags, podman
 from .images import GUEST
 from .packages import NAMES, OLD, Package, build_package, control
@@ -87,7 +87,10 @@ class Repo:
     def offered(self, device: str) -> dict[str, str]:
         """The newer versions a device is offered now."""
         _refuse_unknown("device", [device], self.devices)
-        found: dict[str, str] = json.loads((self.state.repository / "for" / device / "offer.json").read_text())
+        path = self.state.repository / "for" / device / "offer.json"
+        if not path.exists():
+            raise AskedWrongError(f"lab {self.state.name} has no package server of its own (profile demo); this needs profile test")
+        found: dict[str, str] = json.loads(path.read_text())
         return found
 
     def _write_channel(self, packages: list[Package]) -> Path:
@@ -201,4 +204,4 @@ def _point(link: Path, target: Path) -> None:
 def _refuse_unknown(kind: str, names: Iterable[str], known: Iterable[str]) -> None:
     for name in names:
         if name not in {*known}:
-            raise LabError(f"the lab has no {kind} called {name!r}; it has {', '.join(known)}")
+            raise AskedWrongError(f"the lab has no {kind} called {name!r}; it has {', '.join(known)}")

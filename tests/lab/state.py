@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .errors import LabError
+from .errors import AskedWrongError, LabError
 from .processes import as_root, run
 
 DEFAULT_NAME = "office"
@@ -178,8 +178,8 @@ def open_state(name: str, root: Path | None) -> State:
     """Name the directory of a lab; nothing is made yet.
 
     Raises:
-        LabError: The name cannot be one.
+        AskedWrongError: The name cannot be one.
     """
     if not NAME.fullmatch(name):
-        raise LabError(f"lab name {name!r}: lower-case letters, digits and hyphens, at most 31, beginning with a letter")
+        raise AskedWrongError(f"lab name {name!r}: lower-case letters, digits and hyphens, at most 31, beginning with a letter")
     return State(name, (root or default_root()).resolve() / name)

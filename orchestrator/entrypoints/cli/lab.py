@@ -32,13 +32,13 @@ def _lab(name: str | None, *, quiet: bool = False) -> Iterator[Any]:
         raise EnvironmentProblemError(
             "the lab is not installed: deskside_lab cannot be imported; install the wheel or run `make ready`"
         ) from error
-    cannot_run = import_module("deskside_lab.errors").CannotRunError
+    asked_wrong = import_module("deskside_lab.errors").AskedWrongError
     try:
         yield package.Lab(name, say=(lambda _line: None) if quiet else print)
-    except cannot_run as error:
-        raise EnvironmentProblemError(str(error)) from error
-    except package.LabError as error:
+    except asked_wrong as error:
         raise BadInputError(str(error)) from error
+    except package.LabError as error:
+        raise EnvironmentProblemError(str(error)) from error
 
 
 @app.command()

@@ -253,3 +253,32 @@ def test_an_interrupted_up_goes_on_and_a_reset_device_stays_the_same_machine(lab
 def test_another_profile_on_a_lab_that_is_up_is_refused(lab: Lab) -> None:
     with pytest.raises(LabError, match="is up with profile test"):
         lab.up("demo")
+
+
+def test_a_lab_of_the_same_name_in_another_directory_is_left_alone(lab: Lab, tmp_path: Path) -> None:
+    stranger = Lab(lab.name, root=tmp_path)
+    with pytest.raises(LabError, match=f"a lab called {lab.name} is already up for {lab.state.path}"):
+        stranger.up("test", ["ws-ada"])
+    stranger.down()
+    assert lab.states()["ws-ada"] == "running"
+    assert answers(lab, "ws-ada")
+
+
+def test_two_commands_on_one_lab_do_not_run_into_each_other(lab: Lab) -> None:
+    with lab.state.locked(), pytest.raises(LabError, match="another `deskside lab` command works on lab t-lab right now"):
+        lab.up("test", ["ws-ada"])
+
+
+def test_molecule_gets_both_platforms_and_how_to_reach_them() -> None:
+    lab = Lab("t-mol")
+    try:
+        lab.up("molecule")
+        command = [str(Path(sys.executable).parent / "ansible"), "-i", str(lab.state.molecule / "inventory.yml"), "all"]
+        env = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+        shown = [*command, "-m", "ansible.builtin.command", "-a", "cat /etc/debian_version"]
+        done = subprocess.run(shown, capture_output=True, text=True, check=False, env=env, timeout=90)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert {line.split(".")[0] for line in done.stdout.splitlines() if line[:2].isdigit()} == {"12", "13"}
+    finally:
+        lab.down()
+    assert not lab.state.path.exists()
