@@ -52,7 +52,7 @@ class Practice:
         self.lab = lab
         self.state = folder / "state"
         self.office = lab.inventory_dir
-        self.env = {**os.environ, "DESKSIDE_LEASE_TTL": "6", "COLUMNS": "200"}
+        self.env = {**os.environ, "DESKSIDE_LEASE_TTL": "6", "DESKSIDE_LOST_WAIT": "8", "COLUMNS": "200"}
         self._settings: dict[str, Any] = yaml.safe_load(_without_tags(self.office / "maintenance.yml"))
 
     def write(self, windows: Mapping[str, Mapping[str, Any]], **settings: Any) -> None:
