@@ -59,7 +59,8 @@ class Restart:
     def _decide(self):
         look, wish = self._look, self._wish
         if look.asked and look.asked != look.boot:
-            return self._came_back(look.asked, look.boot, look.record["reboot"].get("seconds"), again=True)
+            known = look.record["reboot"]
+            return self._came_back(look.asked, look.boot, (known.get("at"), known.get("seconds")), again=True)
         needed = wish["policy"] == "always" or wish["required"] or look.required
         if not needed:
             return {"changed": False, "deskside": {"reboot_required": False}}
@@ -118,16 +119,18 @@ class Restart:
             self._device.sleep(POLL)
             after = self._device.boot()
             if after and after != before:
-                return self._came_back(before, after, round(self._device.clock() - began, 1), again=False)
+                return self._came_back(before, after, (round(began, 1), round(self._device.clock() - began, 1)), again=False)
         return self._failed("it was asked to restart and did not come back within %d s" % wish["timeout"])
 
-    def _came_back(self, before, after, seconds, again):
+    def _came_back(self, before, after, when, again):
+        """Say how it came back; ``when`` is (epoch seconds at which the restart was asked for, seconds it took), as far as known."""
+        at, seconds = when
         state = self._device.running()
         look = self._device.look()
         rebooted = {"before": before, "after": after, "seconds": seconds}
         if self._wish["guard"] and not self._check_mode:
             self._device.guard(self._wish["guard"], "rebooted", rebooted)
-        said = {"rebooted": rebooted, "reboot_required": look.required}
+        said = {"rebooted": dict(rebooted, at=at), "reboot_required": look.required}
         broken = sorted(set(look.failed) - set([] if again else self._look.failed))
         if state not in ("running", "degraded") or (broken and not again):
             return self._failed("it restarted, but is %s: %s" % (state, ", ".join(broken) or "no unit named"), said)

@@ -89,7 +89,7 @@ def test_a_restart_is_recorded_before_it_is_asked_for_and_completed_afterwards()
     assert device.asked == ["guard rebooting", "restart old", "guard rebooted new"]
     assert result == {
         "changed": True,
-        "deskside": {"rebooted": {"before": "old", "after": "new", "seconds": 3.0}, "reboot_required": False},
+        "deskside": {"rebooted": {"before": "old", "after": "new", "seconds": 3.0, "at": 1000.0}, "reboot_required": False},
     }
 
 
@@ -164,7 +164,10 @@ def test_a_restart_that_has_happened_is_never_asked_for_again_even_when_one_is_d
     device = Paper([look("required=1", record(before="older", at=1.0), boot="old")])
     result = go(device, policy="always")
     assert not restarted(device)
-    assert (result["changed"], result["deskside"]["rebooted"]) == (False, {"before": "older", "after": "old", "seconds": None})
+    assert (result["changed"], result["deskside"]["rebooted"]) == (
+        False,
+        {"before": "older", "after": "old", "seconds": None, "at": 1.0},
+    )
     assert device.asked == ["guard rebooted old"]
 
 
