@@ -54,8 +54,6 @@ def _encode(value: Any, where: str) -> Any:
         return {_key(key, where): _encode(item, f"{where}.{key}") for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_encode(item, f"{where}[{index}]") for index, item in enumerate(value)]
-    if isinstance(value, frozenset):
-        return sorted(_encode(item, where) for item in value)
     return _encode_scalar(value, where)
 
 
@@ -97,8 +95,6 @@ def _decode(raw: Any, hint: Any, where: str) -> Any:
 def _decode_many(raw: Any, origin: Any, arguments: tuple[Any, ...], where: str) -> Any:
     if origin is tuple:
         return tuple(_decode(item, arguments[0], f"{where}[{index}]") for index, item in enumerate(raw))
-    if origin is frozenset:
-        return frozenset(_decode(item, arguments[0], where) for item in raw)
     return {key: _decode(item, arguments[1], f"{where}.{key}") for key, item in raw.items()}
 
 

@@ -141,3 +141,10 @@ def test_the_guardian_renews_the_locks_of_the_batch_too(store, lease) -> None:
         while not lost() and time.monotonic() < deadline:
             time.sleep(0.02)
         assert lost()
+
+
+def test_two_reasons_at_once_are_told_once(store, lease, told) -> None:
+    kept = keeper(store, lease, told)
+    kept._lose("another worker has taken over")
+    kept._lose("could not be renewed in time")
+    assert told.reasons == ["another worker has taken over"]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import itertools
 from dataclasses import replace
 from datetime import timedelta
+from types import MappingProxyType
 
 import pytest
+from sqlalchemy.exc import StatementError
 
 from orchestrator.application.errors import NotFoundError, RefusedError
 from orchestrator.application.ports import DeviceRun, GateRow, LogEntry
@@ -114,6 +116,14 @@ def test_a_device_run_keeps_every_field(planned, now) -> None:
     assert run_of(planned) == run
 
 
+def test_detail_may_be_any_mapping_and_sequence_and_nothing_else(planned) -> None:
+    detail = MappingProxyType({"by": MappingProxyType({"openssl": ("1", "2")}), "held": frozenset({"linux"})})
+    planned.put_device_run(replace(run_of(planned), state=DeviceState.QUEUED, detail=detail))
+    assert run_of(planned).detail == {"by": {"openssl": ["1", "2"]}, "held": ["linux"]}
+    with pytest.raises(StatementError, match=r"datetime.timedelta\(0\) \(timedelta\) cannot be kept as JSON"):
+        planned.put_device_run(replace(run_of(planned), state=DeviceState.QUEUED, detail={"x": timedelta(0)}))
+
+
 @pytest.mark.parametrize(("start", "to"), list(itertools.product(DeviceState, DeviceState)))
 def test_a_device_moves_only_as_the_table_says(planned, start, to) -> None:
     with planned._database.write() as connection:
@@ -187,7 +197,5 @@ def test_the_log_gives_the_newest_lines_oldest_first(store, now) -> None:
 
 
 def test_an_instant_without_a_zone_is_refused(store, now) -> None:
-    from sqlalchemy.exc import StatementError
-
     with pytest.raises((ValueError, StatementError), match="has no time zone"):
         store.log(LogEntry(at=now.replace(tzinfo=None), kind="x", text="y"))

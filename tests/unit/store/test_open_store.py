@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import multiprocessing
 import os
 import sqlite3
@@ -79,6 +80,15 @@ def test_an_older_schema_is_migrated_by_a_writer_and_reported_by_a_reader(tmp_pa
     monkeypatch.setattr("orchestrator.adapters.store.migration._upgrade", asked.append)
     open_store(tmp_path).close()
     assert len(asked) == 1
+
+
+def test_a_migration_that_another_process_never_ends_is_busy(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("orchestrator.adapters.store.migration.LOCK_SECONDS", 0.2)
+    with (tmp_path / f"{FILE}.migrate.lock").open("w") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(BusyError, match=r"migrate.lock: another process has been migrating for 0 seconds; wait for it"):
+            open_store(tmp_path)
+    open_store(tmp_path).close()
 
 
 def test_a_migration_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch) -> None:

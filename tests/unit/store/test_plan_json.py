@@ -154,3 +154,10 @@ def test_fractions_stay_exact(make_plan) -> None:
     plan = make_plan()
     ring = replace(plan.rings[0], gate=Gate(ok=Fraction(1, 3)))
     assert plan_from_json(plan_to_json(replace(plan, rings=(ring,)))).rings[0].gate.ok == Fraction(1, 3)
+
+
+def test_whole_seconds_come_back_as_the_float_they_were(make_plan) -> None:
+    stored = json.loads(plan_to_json(make_plan()))
+    stored["rings"][0]["p95"] = 60
+    p95 = plan_from_json(json.dumps(stored)).rings[0].p95
+    assert (p95, type(p95)) == (60.0, float)
