@@ -60,8 +60,11 @@ class Demo:
     def up(self) -> int:
         """Build, patch, tell, show. Returns the exit code."""
         print("1. The practice office: ten devices in containers, a mail server, their owners.", flush=True)
-        self.lab.up("demo")
-        self._open_window()
+        if self._interrupted():
+            print("  an interrupted night goes on")  # and nobody who was woken for it is put to sleep again
+        else:
+            self.lab.up("demo")
+            self._open_window()
         print("\n2. A whole patch night on it, now.", flush=True)
         code = self._deskside("run", WINDOW)
         if code not in {0, WORK_FAILED}:
@@ -91,6 +94,23 @@ class Demo:
         path.parent.mkdir(exist_ok=True)
         path.write_text(FRAGMENT.format(window=WINDOW, at=f"{start:%H:%M}", day=start.date()), encoding="utf-8")
 
+    def _interrupted(self) -> bool:
+        done = self._ask("status", WINDOW, "--json")
+        return done.returncode == 0 and json.loads(done.stdout)["occurrence"]["state"] == "running"
+
+    def _ask(self, *words: str) -> subprocess.CompletedProcess[str]:
+        command = [
+            sys.executable,
+            "-m",
+            "orchestrator.entrypoints.cli",
+            "--office",
+            str(self.office),
+            "--state",
+            str(self.state),
+            *words,
+        ]
+        return subprocess.run(command, check=False, capture_output=True, text=True)
+
     def _deskside(self, *words: str) -> int:
         command = [
             sys.executable,
@@ -105,9 +125,7 @@ class Demo:
         return subprocess.run(command, check=False, env={**os.environ, "COLUMNS": os.environ.get("COLUMNS", "140")}).returncode
 
     def _report(self) -> dict[str, Any]:
-        command = [sys.executable, "-m", "orchestrator.entrypoints.cli", "--office", str(self.office), "--state", str(self.state)]
-        done = subprocess.run([*command, "report", "last", "--format", "json"], check=True, capture_output=True, text=True)
-        document: dict[str, Any] = json.loads(done.stdout)
+        document: dict[str, Any] = json.loads(self._ask("report", "last", "--format", "json").stdout)
         return document
 
     # -- what happened -------------------------------------------------------------------------------------------
