@@ -1,6 +1,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The name of an action plugin (plugins/action/reboot_in_window.py); nothing of it runs on the device. Documentation: reboot_in_window.yml."""
+
 from __future__ import annotations
 
 from ansible.module_utils.basic import AnsibleModule

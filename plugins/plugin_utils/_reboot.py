@@ -139,8 +139,9 @@ class Restart:
         return {"changed": not again, "deskside": said}
 
     def _pending(self, reason):
-        names = self._look.packages
-        said = {"reboot_required": True, "reason": reason, "reboot_reasons": names}
+        said = {"reboot_required": True, "reason": reason}
+        if self._look.packages:  # else what the role said stands
+            said["reboot_reasons"] = self._look.packages
         return {"changed": False, "msg": "a restart is due: %s" % reason, "deskside": said}
 
     def _failed(self, reason, said=None):

@@ -31,8 +31,8 @@ def _facts(templar: Any, variables: dict[str, Any]) -> dict[str, Any]:
     wanted = {
         name
         for kind, plugin in (("connection", ssh), ("become", become))
-        for name in C.config.get_plugin_vars(kind, plugin._load_name)
-    }  # noqa: SLF001 - as Ansible's own executor asks for it
+        for name in C.config.get_plugin_vars(kind, plugin._load_name)  # noqa: SLF001 - as Ansible's own executor asks
+    }
     given = _templated(templar, variables, wanted) | {"inventory_hostname": base["inventory_hostname"]}
     if connection in {"ssh", "smart"}:
         ssh.set_options(var_options=given)

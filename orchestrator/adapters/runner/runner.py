@@ -75,7 +75,8 @@ class AnsibleRunner:
         office_root: The office directory; Ansible's working directory, unless ``cwd`` says otherwise.
         state: Artifacts go to ``<state>/artifacts/<job>/``.
         inventory_sources: What ``-i`` is given, absolute or relative to ``office_root``.
-        compile_inventory: Writes a small inventory for the hosts into a private directory and returns its path.
+        compile_inventory: Writes a small inventory for the hosts into a private directory and returns its path, or ``None`` when
+            this inventory has to be read as it is.
         cwd: Working directory (``run-playbook``: the technician's).
         pass_environment: Names of further environment variables that Ansible may see.
         vault_password: Where the office has no vault password file of its own.
@@ -243,7 +244,9 @@ def _result(job: Job, tally: Tally, ended: _Ended, stopper: Stopper, artifact: P
     hosts = tally.results(job.hosts, fallback)
     if not complete:
         hosts = {name: _unknown(result) for name, result in hosts.items()}
-    status = stopper.status or _status(ended, complete=complete, all_ok=all(host.ok for host in hosts.values()))
+    status = _status(ended, complete=complete, all_ok=all(host.ok for host in hosts.values()))
+    if stopper.status is not None and not complete:  # decided in the last moment of a run that reached its end: it has ended
+        status = stopper.status
     return RunResult(status=status, rc=ended.rc, hosts=hosts, complete=complete, artifact=artifact, seconds=seconds)
 
 

@@ -84,6 +84,31 @@ def test_a_run_says_what_each_host_did_when_it_is_complete(fleet):
     assert fleet.on("d2", "cat /root/count") == "once", "d2 becomes root with a sudo password from the vault"
 
 
+def test_a_compiled_inventory_is_what_ansible_reads_when_the_job_says_so(fleet):
+    rooms: list[Path] = []
+
+    def compiled(hosts, directory: Path) -> Path | None:
+        rooms.append(directory)
+        path = directory / "hosts.yml"
+        path.write_text((fleet.office / "hosts.yml").read_text().replace("  vars:\n", "  vars:\n    which: compiled\n", 1))
+        for name in ("key", "known_hosts"):
+            (directory / name).symlink_to(fleet.office / name)
+        return path if tuple(hosts) == ("d1",) else None
+
+    which = (
+        "- hosts: all\n  gather_facts: false\n  tasks:\n    - ansible.builtin.debug: {msg: \"{{ which | default('office') }}\"}\n"
+    )
+    runner = AnsibleRunner(fleet.office, fleet.state, ["hosts.yml"], compiled)
+    said = []
+    for hosts, wanted in ((("d1",), True), (("d1",), False), (("d2",), True)):
+        seen: list[RunEvent] = []
+        run(fleet, fleet.playbook("which.yml", which), hosts, runner=runner, seen=seen, compiled=wanted)
+        said += [event.result["msg"] for event in seen if event.kind == "ok"]
+    assert said == ["compiled", "office", "office"]
+    assert len(rooms) == 2
+    assert not any(room.exists() for room in rooms), "it lay in memory and is gone"
+
+
 def test_an_empty_list_of_hosts_runs_nothing(fleet):
     before = fleet.on("d1", "cat /root/count 2>/dev/null | wc -l")
     result = run(fleet, fleet.playbook("count.yml", COUNT), ())

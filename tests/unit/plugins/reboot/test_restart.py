@@ -133,7 +133,12 @@ def test_the_rules(lines, wish, happens):
 def test_a_restart_that_stays_due_is_no_failure_and_has_a_reason(lines, wish, reason):
     result = go(Paper([look(*lines)]), **wish)
     assert not result.get("failed")
-    assert result["deskside"] == {"reboot_required": True, "reason": reason, "reboot_reasons": []}
+    assert result["deskside"] == {"reboot_required": True, "reason": reason}
+
+
+def test_the_packages_that_ask_for_a_restart_are_named_where_the_device_knows_them():
+    result = go(Paper([look("required=1", "package=linux-image", "package=dbus")]), policy="never")
+    assert result["deskside"]["reboot_reasons"] == ["linux-image", "dbus"]
 
 
 def test_a_delaying_inhibitor_holds_nothing_back():
