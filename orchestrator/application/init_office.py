@@ -62,7 +62,12 @@ def propose(snapshot: InventorySnapshot) -> Proposal:
     last: list[str] = []
     for name in small:
         members = groups[name]
-        if LAST.search(name) and not (canary and members & groups[canary]) and len(taken | members) < len(managed):
+        if (
+            LAST.search(name)
+            and members - taken
+            and not (canary and members & groups[canary])
+            and len(taken | members) < len(managed)
+        ):
             last.append(name)
             taken |= members
     users = dict.fromkeys(user for device in snapshot.devices.values() for user in device.users or ())

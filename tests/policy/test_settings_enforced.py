@@ -295,6 +295,7 @@ DECIDED_OUTSIDE = frozenset(
     "HealthProbe.kind",
     "OfficeFacts.reboot_reserve",
     "OfficeFacts.wake_wait",
+    "OfficeFacts.security_limit",
 }
 """Used by the runner, the prober, the channels and the composition root, which hand them on as seconds or names."""
 
