@@ -215,6 +215,7 @@ def test_a_postinst_fails_with_its_own_words(lab: Lab) -> None:
 
 def test_somebody_is_logged_in_as_logind_and_utmp_see_it(lab: Lab) -> None:
     with lab.fault("logged-in", "ws-ada"):
+        time.sleep(2)  # they stay
         assert sh(lab, "ws-ada", "who").startswith("ada ")
         assert " ada " in sh(lab, "ws-ada", "loginctl list-sessions --no-legend")
     assert "ada" not in sh(lab, "ws-ada", "who")
