@@ -55,6 +55,8 @@ def _without_null(schema: Any) -> Any:
     if not isinstance(schema, dict):
         return schema
     kept = {key: _without_null(value) for key, value in schema.items() if key != "default" or value is not None}
+    if "patternProperties" in kept:
+        kept["additionalProperties"] = False  # a name that does not fit the pattern is no name
     choices = [each for each in kept.get("anyOf", ()) if each != {"type": "null"}]
     if len(choices) == 1:
         return {**choices[0], **{key: value for key, value in kept.items() if key != "anyOf"}}
