@@ -120,10 +120,13 @@ def identity(image: Image) -> str:
 
 
 def _build(image: Image) -> None:
+    before = run(podman("image", "inspect", "--format", "{{.Id}}", image.name), check=False).stdout.strip()
     if image.test:
         _layer(image)
     else:
         _bootstrap(image)
+    if before and before != identity(image):
+        run(podman("rmi", before), check=False)  # stays as long as a container or another image is made from it
 
 
 def _bootstrap(image: Image) -> None:
