@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.application.errors import NotAllowedError, StoreError
-from orchestrator.application.ports import Actor, Clock, InventorySource, Lease, Prober, Runner
+from orchestrator.application.ports import Actor, Clock, InventorySource, Prober, Runner
 
 if TYPE_CHECKING:
     from orchestrator.adapters.engine import DbosEngine
@@ -215,7 +214,9 @@ class House:
     @cached_property
     def run_rollout(self) -> RunRollout:
         """The steps of the durable workflow."""
-        from orchestrator.application.run_batch import BatchParts, BatchSettings, PlaybookWay, RunBatch
+        from orchestrator.adapters.engine import StoreGuardian
+        from orchestrator.application.batch_parts import BatchParts, BatchSettings, PlaybookWay
+        from orchestrator.application.run_batch import RunBatch
         from orchestrator.application.run_rollout import RolloutSettings, RunRollout
 
         reserve = self.facts.reboot_reserve.total_seconds()
@@ -223,12 +224,16 @@ class House:
             store=self.store,
             runner=self.runner,
             prober=self.prober,
-            guardian=_Guardian(self.store, self.clock),
+            guardian=StoreGuardian(self.store, self.clock),
             clock=self.clock,
             holder=self.holder,
             dead=self.dead,
             way=lambda name: PlaybookWay(compiled=self.spec(name).inventory == "job"),
-            settings=BatchSettings(reboot_reserve=reserve, lease_ttl=_seconds("DESKSIDE_LEASE_TTL", 45.0)),
+            settings=BatchSettings(
+                reboot_reserve=reserve,
+                lease_ttl=_seconds("DESKSIDE_LEASE_TTL", 45.0),
+                lost_wait=_seconds("DESKSIDE_LOST_WAIT", 120.0),
+            ),
         )
         return RunRollout(
             office=self.facts,
@@ -354,25 +359,6 @@ class House:
             readiness=self._ask_before,
             clock=self.clock,
         )
-
-
-class _Guardian:
-    """The port ``LeaseGuardian`` over the lease keeper."""
-
-    def __init__(self, store: SqlStore, clock: Clock) -> None:
-        self._store = store
-        self._clock = clock
-
-    @contextmanager
-    def keep(self, lease: Lease, *, ttl: float) -> Iterator[Callable[[], bool]]:
-        """Renew in the background inside the block."""
-        import threading
-
-        from orchestrator.application.lease_keeper import LeaseKeeper
-
-        lost = threading.Event()
-        with LeaseKeeper(self._store, lease, ttl, lambda _why: lost.set(), clock=self._clock, lock_holder=lease.batch):
-            yield lost.is_set
 
 
 def _seconds(name: str, default: float) -> float:

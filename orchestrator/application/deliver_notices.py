@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
-from orchestrator.application.ports import Channel, Clock, LogEntry, NoticeRenderer, OutboxRow, Rejected, Retryable, Sent, Store
+from orchestrator.application.ports import (
+    Channel,
+    Clock,
+    Delivery,
+    Doubtful,
+    LogEntry,
+    NoticeRenderer,
+    OutboxRow,
+    Rejected,
+    Retryable,
+    Sent,
+    Store,
+)
+from orchestrator.application.report_people import RESENT
 from orchestrator.domain.notice import NoticeState
 
 BACKOFF = (15.0, 60.0, 300.0, 900.0)
@@ -63,23 +76,37 @@ class DeliverNotices:
                 notice.id, NoticeState.REJECTED, at=self._clock.now(), detail=f'no channel "{notice.channel}" is configured'
             )
             return False
-        delivery = channel.send(self._renderer.render(notice))
-        now = self._clock.now()
+        try:
+            message = self._renderer.render(notice)
+        except (ValueError, KeyError, TypeError) as error:  # one row that cannot be read must not stop the others
+            self._store.settle(notice.id, NoticeState.REJECTED, at=self._clock.now(), detail=f"cannot be written: {error!r}")
+            self._log(row, "notice-failed", f"{notice.kind} to {notice.person} cannot be written: {error!r}")
+            return False
+        return self._settle(row, channel.send(message))
+
+    def _settle(self, row: OutboxRow, delivery: Delivery) -> bool:
+        notice, now = row.notice, self._clock.now()
         match delivery:
             case Sent(detail=detail):
                 self._store.settle(notice.id, NoticeState.SENT, at=now, detail=detail)
                 self._later.pop(notice.id, None)
                 return True
             case Retryable(reason=reason):
-                tries = self._later.get(notice.id, (0, now))[0]
-                self._later[notice.id] = (tries + 1, now + timedelta(seconds=BACKOFF[min(tries, len(BACKOFF) - 1)]))
-                self._store.settle(notice.id, NoticeState.NEW, at=now, detail=reason)
+                self._again(row, reason)
+            case Doubtful(reason=reason) if notice.kind.resend_after_crash:
+                self._again(row, f"{RESENT}: {reason}")
             case Rejected(reason=reason):
                 self._store.settle(notice.id, NoticeState.REJECTED, at=now, detail=reason)
             case _:
                 self._store.settle(notice.id, NoticeState.AMBIGUOUS, at=now, detail=delivery.reason)
         self._log(row, "notice-failed", f"{notice.kind} to {notice.person}: {delivery.reason}")
         return False
+
+    def _again(self, row: OutboxRow, detail: str) -> None:
+        now, notice_id = self._clock.now(), row.notice.id
+        tries = self._later.get(notice_id, (0, now))[0]
+        self._later[notice_id] = (tries + 1, now + timedelta(seconds=BACKOFF[min(tries, len(BACKOFF) - 1)]))
+        self._store.settle(notice_id, NoticeState.NEW, at=now, detail=detail)
 
     def _waits(self, notice_id: str, now: datetime) -> bool:
         return notice_id in self._later and now < self._later[notice_id][1]

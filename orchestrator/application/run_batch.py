@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from orchestrator.application import settle
+from orchestrator.application.batch_parts import CANCEL_NOW, BatchParts
 from orchestrator.application.errors import BusyError
 from orchestrator.application.ports import (
-    Clock,
     DeviceRun,
     Job,
     Lease,
-    LeaseGuardian,
-    LogEntry,
-    Prober,
     ProbeResult,
     RunEvent,
-    Runner,
     RunResult,
     RunStatus,
-    Store,
 )
 from orchestrator.application.settle import Finding
 from orchestrator.domain.fit import no_reboot_after
@@ -30,48 +25,9 @@ from orchestrator.domain.plan import Plan
 from orchestrator.domain.verdict import Deny
 from orchestrator.domain.window import Work
 
-CANCEL_NOW = "now: "
-"""Prefix of the note of a cancelled occurrence whose running devices are stopped too."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchSettings:
-    """Timings in seconds. ``lost_wait``: how long a device that went away while we worked on it may take to come back."""
-
-    lease_ttl: float = 45.0
-    reboot_reserve: float = 900.0
-    lost_wait: float = 120.0
-    poll: float = 2.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlaybookWay:
-    """How a playbook wants to be run: ``compiled`` inventory, guarded inside its own module or by the wrapper."""
-
-    compiled: bool
-
 
 class _LeaseLostError(Exception):
     """Another worker has taken over: write nothing more, stop nothing on the device."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchParts:
-    """What a batch works with. ``holder`` is this process; ``dead`` proves another one gone; ``way`` tells how a playbook is run."""
-
-    store: Store
-    runner: Runner
-    prober: Prober
-    guardian: LeaseGuardian
-    clock: Clock
-    holder: str
-    dead: Callable[[str], bool]
-    way: Callable[[str], PlaybookWay]
-    settings: BatchSettings
-
-    def log(self, occurrence: str, kind: str, text: str, device: str = "") -> None:
-        """Write one line of the record."""
-        self.store.log(LogEntry(at=self.clock.now(), kind=kind, text=text, occurrence=occurrence, device=device))
 
 
 class RunBatch:

@@ -8,11 +8,36 @@ from dataclasses import dataclass
 from orchestrator.application.errors import BusyError, RefusedError
 from orchestrator.application.office import OfficeFacts
 from orchestrator.application.permissions import demand
-from orchestrator.application.ports import Actor, Clock, HostResult, InventorySource, Job, LogEntry, RunEvent, Runner, Store
+from orchestrator.application.ports import (
+    Actor,
+    Clock,
+    HostResult,
+    InventorySource,
+    Job,
+    LogEntry,
+    RunEvent,
+    Runner,
+    RunResult,
+    Store,
+)
 from orchestrator.domain import fit, waves
 from orchestrator.domain.verdict import Deny
 
 NO_END = float("inf")
+LOCK_TTL = 60.0
+"""Seconds after which a lock looks old; it is freed only when its holder is proven dead."""
+
+type Groups = Mapping[str, Collection[str]]
+type Floors = Mapping[str, tuple[Collection[str], int]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What holds for every wave of one call."""
+
+    rules: tuple[Groups, Floors]
+    purpose: str
+    wait: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,38 +102,29 @@ class RunPlaybook:
         demand(actor, "run-playbook", playbook)
         if not hosts:
             raise RefusedError(f"{playbook} matches no device: nothing was run. Check hosts: and --limit.")
-        groups, stay_up = self._rules(hosts)
-        purpose = f"run-playbook {playbook} by {actor.name}"
-        job_id = f"by-hand_{self._clock.now():%Y%m%dT%H%M%S}_{actor.name}"
-        self._log("run-playbook", f"{playbook} on {', '.join(hosts)}", actor)
-        left, rc = list(hosts), 0
-        done: list[tuple[str, ...]] = []
-        artifacts: list[str] = []
-        results: dict[str, HostResult] = {}
+        order = _Order(self._rules(hosts), f"run-playbook {playbook} by {actor.name}", wait)
+        stamp = f"by-hand_{self._clock.now():%Y%m%dT%H%M%S}_{actor.name}"
+        self._log(f"{playbook} on {', '.join(hosts)}", actor)
+        left, done = list(hosts), list[tuple[str, ...]]()
+        runs: list[RunResult] = []
         while left and not cancelled():
-            wave = self._lock(left, purpose, groups, stay_up, wait)
+            wave = self._lock(left, order)
+            job = Job(
+                id=f"{stamp}_{len(done) + 1}", playbook=playbook, hosts=wave, options=options, timeout=timeout,
+                forks=max(len(wave), 5), echo=echo,
+            )  # fmt: skip
             try:
-                job = Job(
-                    id=f"{job_id}_{len(done) + 1}",
-                    playbook=playbook,
-                    hosts=wave,
-                    options=options,
-                    timeout=timeout,
-                    forks=max(len(wave), 5),
-                    echo=echo,
-                )
-                result = self._runner.run(job, on_event=_nothing, cancelled=cancelled)
+                runs.append(self._runner.run(job, on_event=_nothing, cancelled=cancelled))
             finally:
                 self._store.unlock_devices(list(wave), self._holder)
-            rc = max(rc, result.rc)
-            results.update(result.hosts)
-            artifacts.append(str(result.artifact))
             done.append(wave)
             left = [host for host in left if host not in wave]
-        self._log("run-playbook", f"{playbook} ended with rc {rc} on {', '.join(results) or 'no host'}", actor)
-        return HandRun(rc=rc, hosts=results, waves=tuple(done), artifacts=tuple(artifacts))
+        results = {name: host for run in runs for name, host in run.hosts.items()}
+        rc = max((run.rc for run in runs), default=0)
+        self._log(f"{playbook} ended with rc {rc} on {', '.join(results) or 'no host'}", actor)
+        return HandRun(rc=rc, hosts=results, waves=tuple(done), artifacts=tuple(str(run.artifact) for run in runs))
 
-    def _rules(self, hosts: Sequence[str]) -> tuple[dict[str, Collection[str]], dict[str, tuple[Collection[str], int]]]:
+    def _rules(self, hosts: Sequence[str]) -> tuple[Groups, Floors]:
         """Anti-affinity is a property of the devices: the rules of every window hold for hand-started work too."""
         labels = {g for w in self._office.windows.values() for g in w.one_at_a_time}
         floors = {label: value for w in self._office.windows.values() for label, value in w.stay_up.items()}
@@ -125,31 +141,20 @@ class RunPlaybook:
         }
         return groups, stay_up
 
-    def _lock(
-        self,
-        hosts: Sequence[str],
-        purpose: str,
-        groups: Mapping[str, Collection[str]],
-        stay_up: Mapping[str, tuple[Collection[str], int]],
-        wait: float,
-    ) -> tuple[str, ...]:
-        deadline = self._clock.monotonic() + wait
+    def _lock(self, hosts: Sequence[str], order: _Order) -> tuple[str, ...]:
+        deadline = self._clock.monotonic() + order.wait
+        groups, stay_up = order.rules
         while True:
             self._free()
             choice = waves.next_wave(
-                hosts,
-                at_once=None,
-                groups=groups,
-                stay_up=stay_up,
-                busy=(),
-                p95=dict.fromkeys(hosts, 0.0),
-                seconds_left=NO_END,
-                reserve=0.0,
-            )
+                hosts, at_once=None, groups=groups, stay_up=stay_up, busy=(), p95=dict.fromkeys(hosts, 0.0),
+                seconds_left=NO_END, reserve=0.0,
+            )  # fmt: skip
             if not choice.devices:
                 raise RefusedError("; ".join(f"{host}: {why}" for host, why in {**choice.misfits, **choice.waiting}.items()))
+            now = self._clock.now()
             verdict = self._store.lock_devices(
-                choice.devices, self._holder, purpose, groups=groups, stay_up=stay_up, now=self._clock.now(), ttl=60.0
+                choice.devices, self._holder, order.purpose, groups=groups, stay_up=stay_up, now=now, ttl=LOCK_TTL
             )
             if not isinstance(verdict, Deny):
                 return choice.devices
@@ -157,8 +162,8 @@ class RunPlaybook:
                 raise BusyError(f"{verdict.reason}. Nothing was run. Try again later, or let it wait: --wait 30m.")
             self._clock.sleep(1.0)
 
-    def _log(self, kind: str, text: str, actor: Actor) -> None:
-        self._store.log(LogEntry(at=self._clock.now(), kind=kind, text=text, actor=actor.name))
+    def _log(self, text: str, actor: Actor) -> None:
+        self._store.log(LogEntry(at=self._clock.now(), kind="run-playbook", text=text, actor=actor.name))
 
 
 def _nothing(event: RunEvent) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from orchestrator.application.batch_parts import CANCEL_NOW
 from orchestrator.application.errors import BadInputError, NotFoundError, RefusedError
 from orchestrator.application.notice_facts import cancel_notices
 from orchestrator.application.office import suggestion
 from orchestrator.application.permissions import demand
 from orchestrator.application.ports import Actor, Clock, Deferral, LogEntry, OccurrenceRow, Store
-from orchestrator.application.run_batch import CANCEL_NOW
 from orchestrator.domain.notice import NoticeKind, NoticeState
 from orchestrator.domain.outcome import RolloutState
 

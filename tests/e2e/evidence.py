@@ -10,7 +10,7 @@ from email.message import EmailMessage
 import icalendar
 from deskside_lab import Lab
 
-LINE = re.compile(r"^(\S+ \S+) (upgrade|install|status) (.*)$")
+LINE = re.compile(r"^(\S+ \S+) (upgrade|install) (.*)$")
 
 
 def device_time(lab: Lab, device: str) -> str:
@@ -19,27 +19,20 @@ def device_time(lab: Lab, device: str) -> str:
 
 
 def changed_packages(log: str, since: str) -> set[tuple[str, str, str]]:
-    """(package, from, to) of everything dpkg brought to ``installed`` in another version since then.
+    """(package, from, to) of everything dpkg put another version of on the disk since then, also what it then failed to configure.
 
     Args:
         log: dpkg.log.
         since: ``YYYY-MM-DD HH:MM:SS`` of the device.
     """
     begun: dict[str, tuple[str, str]] = {}
-    found = set()
     for line in log.splitlines():
         match = LINE.match(line)
-        if not match or match[1] < since:
-            continue
-        words = match[3].split()
-        if match[2] == "status" and words[0] == "installed":
-            name = words[1].partition(":")[0]
-            if name in begun and begun[name][1] == words[2] != begun[name][0]:
-                found.add((name, *begun[name]))
-        elif match[2] in {"upgrade", "install"}:
-            name, old, new = words[0].partition(":")[0], words[1], words[2]
-            begun[name] = (begun.get(name, (old.replace("<none>", ""), ""))[0], new)
-    return found
+        if match and match[1] >= since:
+            words = match[3].split()
+            name, old, new = words[0].partition(":")[0], words[1].replace("<none>", ""), words[2]
+            begun[name] = (begun.get(name, (old, ""))[0], new)
+    return {(name, old, new) for name, (old, new) in begun.items() if old != new}
 
 
 def spans(journal: str, word: str) -> list[tuple[datetime, datetime]]:

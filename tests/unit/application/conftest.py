@@ -14,7 +14,8 @@ from orchestrator.application.office import OfficeFacts, Site
 from orchestrator.application.open_occurrence import OpenOccurrence
 from orchestrator.application.plan_rollout import PlanRollout, PlaybookFacts
 from orchestrator.application.ports import Actor, InventorySnapshot, Message
-from orchestrator.application.run_batch import BatchParts, BatchSettings, PlaybookWay, RunBatch
+from orchestrator.application.batch_parts import BatchParts, BatchSettings, PlaybookWay
+from orchestrator.application.run_batch import RunBatch
 from orchestrator.application.run_rollout import RolloutSettings, RunRollout
 from orchestrator.application.steer_rollout import SteerRollout
 from orchestrator.domain.device import Device
