@@ -7,7 +7,7 @@ from pathlib import Path
 
 from orchestrator.application.errors import Problem
 from orchestrator.application.office import Site
-from orchestrator.config.documents import Document, Path_, thing_of
+from orchestrator.config.documents import Document, Steps, thing_of
 from orchestrator.config.schema import (
     FreezePart,
     GatePart,
@@ -47,7 +47,7 @@ def build_windows(inputs: MaintenanceFile, document: Document) -> tuple[dict[str
     windows: dict[str, Window] = {}
     disabled: list[Problem] = []
     for name, part in inputs.maintenance_windows.items():
-        path: Path_ = ("maintenance_windows", name)
+        path: Steps = ("maintenance_windows", name)
         starts, bad = _starts(part, document, path)
         disabled += bad
         if starts:
@@ -55,13 +55,13 @@ def build_windows(inputs: MaintenanceFile, document: Document) -> tuple[dict[str
     return windows, tuple(disabled)
 
 
-def _starts(part: WindowPart, document: Document, path: Path_) -> tuple[tuple[StartRule, ...], list[Problem]]:
+def _starts(part: WindowPart, document: Document, path: Steps) -> tuple[tuple[StartRule, ...], list[Problem]]:
     good: list[StartRule] = []
     bad: list[Problem] = []
     several = isinstance(document.get((*path, "starts")), list)
     for index, start in enumerate(part.starts):
         rule = _start(start)
-        place: Path_ = (*path, "starts", index, "rrule") if several else (*path, "starts", "rrule")
+        place: Steps = (*path, "starts", index, "rrule") if several else (*path, "starts", "rrule")
         problem = check(rule)
         if problem is None:
             good.append(rule)
@@ -82,7 +82,7 @@ def _start(part: StartPart) -> StartRule:
     )
 
 
-def _window(name: str, part: WindowPart, starts: tuple[StartRule, ...], document: Document, path: Path_) -> Window:
+def _window(name: str, part: WindowPart, starts: tuple[StartRule, ...], document: Document, path: Steps) -> Window:
     rings = part.rings or (EVERYTHING,)
     return Window(
         name=name,
@@ -112,7 +112,7 @@ def _window(name: str, part: WindowPart, starts: tuple[StartRule, ...], document
     )
 
 
-def _ring(part: RingPart, document: Document, path: Path_) -> Ring:
+def _ring(part: RingPart, document: Document, path: Steps) -> Ring:
     return Ring(
         name=part.name,
         devices=part.devices,
@@ -124,7 +124,7 @@ def _ring(part: RingPart, document: Document, path: Path_) -> Ring:
     )
 
 
-def _gate(part: GatePart, document: Document, path: Path_) -> Gate:
+def _gate(part: GatePart, document: Document, path: Steps) -> Gate:
     return Gate(
         ok=part.ok,
         failed_at_most=part.failed_at_most,
@@ -134,7 +134,7 @@ def _gate(part: GatePart, document: Document, path: Path_) -> Gate:
     )
 
 
-def _probe(part: ProbePart, document: Document, path: Path_) -> HealthProbe:
+def _probe(part: ProbePart, document: Document, path: Steps) -> HealthProbe:
     kind = next(kind for kind in ("http", "tcp", "command") if getattr(part, kind) is not None)
     return HealthProbe(kind=kind, target=getattr(part, kind), timeout=part.timeout, source=document.place(path))
 
@@ -173,7 +173,7 @@ def build_channels(part: MailPart | None, document: Document, root: Path) -> dic
     """The one channel of this version, ``mail``; without it nobody is told, and the plan says so."""
     if part is None:
         return {}
-    path: Path_ = ("channels", "mail")
+    path: Steps = ("channels", "mail")
     name, address = part.from_
     source = document.key_place(path)
     if part.smtp is None:
@@ -200,5 +200,5 @@ def build_channels(part: MailPart | None, document: Document, root: Path) -> dic
     return {"mail": settings}
 
 
-def _secret(secret: Secret | None, document: Document, path: Path_) -> Secret | None:
+def _secret(secret: Secret | None, document: Document, path: Steps) -> Secret | None:
     return Secret(secret.kind, secret.reference, document.place((*path, "password"))) if secret else None

@@ -11,7 +11,7 @@ from typing import Any
 from orchestrator.application.errors import Problem
 from orchestrator.config import scalars
 from orchestrator.config.channels import Mailbox, parse_smtp
-from orchestrator.config.documents import Document, Path_, thing_of
+from orchestrator.config.documents import Document, Steps, thing_of
 from orchestrator.config.scalars import quoted
 from orchestrator.config.settings import TlsMode
 
@@ -21,7 +21,7 @@ type Found = Iterator[Problem]
 def check_document(document: Document, root: Path) -> Found:
     """Every contradiction in maintenance.yml."""
     for name, window in _items(document, ("maintenance_windows",)):
-        path: Path_ = ("maintenance_windows", name)
+        path: Steps = ("maintenance_windows", name)
         if isinstance(window, dict):
             yield from _times(document, path, window)
             yield from _zone(document, path, window)
@@ -42,12 +42,12 @@ def check_empty(document: Document) -> Found:
             yield Problem(document.key_place(path), thing_of(path), "is empty: write a value, or remove the key")
 
 
-def _items(document: Document, path: Path_) -> list[tuple[str, Any]]:
+def _items(document: Document, path: Steps) -> list[tuple[str, Any]]:
     found = document.get(path)
     return list(found.items()) if isinstance(found, dict) else []
 
 
-def _entries(document: Document, path: Path_) -> list[tuple[Path_, dict[str, Any]]]:
+def _entries(document: Document, path: Steps) -> list[tuple[Steps, dict[str, Any]]]:
     found = document.get(path)
     many = found if isinstance(found, list) else []
     return [((*path, index), entry) for index, entry in enumerate(many) if isinstance(entry, dict)]
@@ -63,11 +63,11 @@ def _quiet[T](parse: Callable[[Any], T], value: Any) -> T | None:
         return None
 
 
-def _at(document: Document, path: Path_, message: str) -> Problem:
+def _at(document: Document, path: Steps, message: str) -> Problem:
     return Problem(document.place(path), thing_of(path), message)
 
 
-def _times(document: Document, path: Path_, window: dict[str, Any]) -> Found:
+def _times(document: Document, path: Steps, window: dict[str, Any]) -> Found:
     lasts = _quiet(scalars.parse_duration, window.get("lasts"))
     cutoff = _quiet(scalars.parse_duration, window.get("cutoff"))
     if lasts == timedelta(0):
@@ -88,16 +88,16 @@ def _times(document: Document, path: Path_, window: dict[str, Any]) -> Found:
         )
 
 
-def _zone(document: Document, path: Path_, window: dict[str, Any]) -> Found:
+def _zone(document: Document, path: Steps, window: dict[str, Any]) -> Found:
     if window.get("zone") == scalars.SITE_ZONE and not _items(document, ("sites",)):
         yield _at(
             document, (*path, "zone"), '"site" needs at least one site: write sites: with a group and a zone, or an IANA zone here'
         )
 
 
-def _rings(document: Document, path: Path_) -> Found:
+def _rings(document: Document, path: Steps) -> Found:
     rings = _entries(document, (*path, "rings"))
-    names: dict[Any, Path_] = {}
+    names: dict[Any, Steps] = {}
     for ring_path, ring in rings:
         chosen = [key for key in ("devices", "share", "rest") if ring.get(key) not in (None, False)]
         if len(chosen) != 1:
@@ -115,7 +115,7 @@ def _rings(document: Document, path: Path_) -> Found:
     yield from _rest(document, (*path, "rings"), rings)
 
 
-def _rest(document: Document, path: Path_, rings: list[tuple[Path_, dict[str, Any]]]) -> Found:
+def _rest(document: Document, path: Steps, rings: list[tuple[Steps, dict[str, Any]]]) -> Found:
     rests = [ring_path for ring_path, ring in rings if ring.get("rest") is True]
     if rings and not rests:
         yield _at(document, path, "no ring takes the rest, so devices would be left out in silence: give one ring rest: true")
@@ -130,7 +130,7 @@ def _rest(document: Document, path: Path_, rings: list[tuple[Path_, dict[str, An
         )
 
 
-def _gate(document: Document, path: Path_) -> Found:
+def _gate(document: Document, path: Steps) -> Found:
     for probe_path, probe in _entries(document, (*path, "probes")):
         kinds = [key for key in ("http", "tcp", "command") if key in probe]
         if len(kinds) != 1:
@@ -142,7 +142,7 @@ def _gate(document: Document, path: Path_) -> Found:
         yield from _probe_target(document, probe_path, probe)
 
 
-def _probe_target(document: Document, path: Path_, probe: dict[str, Any]) -> Found:
+def _probe_target(document: Document, path: Steps, probe: dict[str, Any]) -> Found:
     url, address = probe.get("http"), probe.get("tcp")
     if isinstance(url, str) and not url.startswith(("http://", "https://")):
         yield _at(document, (*path, "http"), f"{quoted(url)} is not a URL: write http:// or https:// before it")
@@ -152,7 +152,7 @@ def _probe_target(document: Document, path: Path_, probe: dict[str, Any]) -> Fou
             yield _at(document, (*path, "tcp"), f"{quoted(address)} is not host:port: write for example mail.example.org:25")
 
 
-def _starts(document: Document, path: Path_) -> Found:
+def _starts(document: Document, path: Steps) -> Found:
     single = document.get((*path, "starts"))
     entries = [((*path, "starts"), single)] if isinstance(single, dict) else _entries(document, (*path, "starts"))
     for entry_path, entry in entries:
@@ -165,7 +165,7 @@ def _starts(document: Document, path: Path_) -> Found:
             )
 
 
-def _work(document: Document, path: Path_, root: Path) -> Found:
+def _work(document: Document, path: Steps, root: Path) -> Found:
     for step_path, step in _entries(document, (*path, "work")):
         playbook = step.get("playbook")
         if isinstance(playbook, str) and playbook.endswith((".yml", ".yaml")) and not (root / playbook).is_file():
@@ -180,7 +180,7 @@ def _work(document: Document, path: Path_, root: Path) -> Found:
             )
 
 
-def _people(document: Document, path: Path_, window: dict[str, Any]) -> Found:
+def _people(document: Document, path: Steps, window: dict[str, Any]) -> Found:
     mail = document.get(("channels", "mail"))
     report = window.get("report")
     if isinstance(report, dict) and report.get("to") and mail is None:
@@ -199,7 +199,7 @@ def _freezes(document: Document) -> Found:
 
 
 def _mail(document: Document) -> Found:
-    path: Path_ = ("channels", "mail")
+    path: Steps = ("channels", "mail")
     mail = document.get(path)
     if not isinstance(mail, dict):
         return

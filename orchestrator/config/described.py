@@ -17,7 +17,8 @@ from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import PydanticUndefined
 
 from orchestrator.config.problems import keys_of, part_at
-from orchestrator.config.schema import KIND, MaintenanceFile, Name, Part, PersonPart, WindowPart
+from orchestrator.config.schema import MaintenanceFile, Part, PersonPart, WindowPart
+from orchestrator.config.values import KIND, Name
 from orchestrator.domain.person import WorkingHours
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

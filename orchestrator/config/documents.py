@@ -17,7 +17,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from orchestrator.application.errors import Problem
 from orchestrator.domain.source import Source
 
-type Path_ = tuple[str | int, ...]
+type Steps = tuple[str | int, ...]
 
 NODES_AT_MOST = 200_000  # aliases multiply; a file of settings never comes near this
 _CORE = "tag:yaml.org,2002:"
@@ -39,22 +39,22 @@ class Document:
 
     file: str
     value: Any = None
-    places: dict[Path_, Source] = field(default_factory=dict)
-    keys: dict[Path_, Source] = field(default_factory=dict)
+    places: dict[Steps, Source] = field(default_factory=dict)
+    keys: dict[Steps, Source] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
-    def place(self, path: Path_) -> Source:
+    def place(self, path: Steps) -> Source:
         """The place of the value at ``path``, or of the nearest thing around it."""
         for length in range(len(path), -1, -1):
             if path[:length] in self.places:
                 return self.places[path[:length]]
         return Source(self.file)
 
-    def key_place(self, path: Path_) -> Source:
+    def key_place(self, path: Steps) -> Source:
         """The place of the key at ``path``, or of its value."""
         return self.keys.get(path) or self.place(path)
 
-    def get(self, path: Path_) -> Any:
+    def get(self, path: Steps) -> Any:
         """The value at ``path``, ``None`` when there is none."""
         found = self.value
         for step in path:
@@ -67,7 +67,7 @@ class Document:
         return found
 
 
-def thing_of(path: Path_) -> str:
+def thing_of(path: Steps) -> str:
     """Write a path the way people do: ``maintenance_windows.patch-night.rings[0].devices``."""
     text = ""
     for step in path:
@@ -112,7 +112,7 @@ class _Reader:
         self.open: list[Node] = []
         self.seen = 0
 
-    def value(self, node: Node, path: Path_) -> Any:
+    def value(self, node: Node, path: Steps) -> Any:
         place = self._source(node)
         self.document.places[path] = place
         self.seen += 1
@@ -128,7 +128,7 @@ class _Reader:
         finally:
             self.open.pop()
 
-    def _mapping(self, node: MappingNode, path: Path_) -> dict[str, Any]:
+    def _mapping(self, node: MappingNode, path: Steps) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for key, child in self._pairs(node):
             place = self._source(key)
@@ -159,7 +159,7 @@ class _Reader:
                     own.update(k.value for k, _ in fresh if isinstance(k, ScalarNode))
                     yield from fresh
 
-    def _scalar(self, node: Node, path: Path_) -> Any:
+    def _scalar(self, node: Node, path: Steps) -> Any:
         text = str(node.value)
         tag = str(node.tag)
         if tag == "!vault":
@@ -170,7 +170,7 @@ class _Reader:
             return self._refuse(self._source(node), path, JINJA)
         return _plain(tag.removeprefix(_CORE), text)
 
-    def _refuse(self, place: Source, path: Path_, message: str) -> None:
+    def _refuse(self, place: Source, path: Steps, message: str) -> None:
         self.document.problems.append(Problem(place, thing_of(path), message))
 
     def _source(self, node: Node) -> Source:

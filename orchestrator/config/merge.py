@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.application.errors import Problem
-from orchestrator.config.documents import Document, Path_, read_document, thing_of
+from orchestrator.config.documents import Document, Steps, read_document, thing_of
 from orchestrator.config.paths import FRAGMENTS, MAIN_FILE, PEOPLE_FILE
 
 _MERGED_BY_NAME = frozenset({"sites", "maintenance_windows", "priors", "channels"})
@@ -78,7 +78,7 @@ def _add_key(merged: Document, part: Document, key: str, value: Any) -> None:
         _twice(merged, part, (key,))
 
 
-def _add_name(merged: Document, part: Document, path: Path_, present: dict[str, Any], item: Any) -> None:
+def _add_name(merged: Document, part: Document, path: Steps, present: dict[str, Any], item: Any) -> None:
     if path[-1] in present:
         _twice(merged, part, path)
         return
@@ -86,12 +86,12 @@ def _add_name(merged: Document, part: Document, path: Path_, present: dict[str, 
     _copy_places(merged, part, path, path)
 
 
-def _twice(merged: Document, part: Document, path: Path_) -> None:
+def _twice(merged: Document, part: Document, path: Steps) -> None:
     message = f"stands in two places: also in {merged.key_place(path)}. Keep one of them."
     merged.problems.append(Problem(part.key_place(path), thing_of(path), message))
 
 
-def _copy_places(merged: Document, part: Document, source: Path_, target: Path_) -> None:
+def _copy_places(merged: Document, part: Document, source: Steps, target: Steps) -> None:
     length = len(source)
     for table, into in ((part.places, merged.places), (part.keys, merged.keys)):
         for path, place in table.items():

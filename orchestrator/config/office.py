@@ -15,9 +15,10 @@ from orchestrator.config.documents import Document
 from orchestrator.config.merge import read_maintenance, read_people
 from orchestrator.config.problems import problems_of, render, unique
 from orchestrator.config.references import references_of
-from orchestrator.config.schema import MaintenanceFile, Name, PersonPart
+from orchestrator.config.schema import MaintenanceFile, PersonPart
 from orchestrator.config.settings import ChannelSettings, Limits, Office, Reference
 from orchestrator.config.sources import find_sources
+from orchestrator.config.values import Name
 
 __all__ = ["ChannelSettings", "Office", "Reading", "load_office", "read_office"]
 

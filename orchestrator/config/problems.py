@@ -11,9 +11,10 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from orchestrator.application.errors import Problem
-from orchestrator.config.documents import Document, Path_, thing_of
+from orchestrator.config.documents import Document, Steps, thing_of
 from orchestrator.config.scalars import did_you_mean, quoted
-from orchestrator.config.schema import OURS, Part
+from orchestrator.config.schema import Part
+from orchestrator.config.values import OURS
 
 _TYPES = {
     "dict_type": "a mapping (key: value)",
@@ -74,9 +75,9 @@ def _problem(error: ErrorDetails, document: Document, root: Any) -> Problem:
     )
 
 
-def _path(loc: Sequence[str | int], document: Document) -> Path_:
+def _path(loc: Sequence[str | int], document: Document) -> Steps:
     """Pydantic's location as a path of the file: without its own marks, without the index of a single mapping."""
-    path: Path_ = ()
+    path: Steps = ()
     for step in loc:
         if step == "[key]":
             continue
@@ -86,12 +87,12 @@ def _path(loc: Sequence[str | int], document: Document) -> Path_:
     return path
 
 
-def _part_around(path: Path_, root: Any) -> type[Part] | None:
+def _part_around(path: Steps, root: Any) -> type[Part] | None:
     """The model of the mapping in which the last key of a path stands; one mapping may stand for a list of them."""
     return part_at(root, path[:-1]) or part_at(root, (*path[:-1], 0))
 
 
-def _unknown_key(path: Path_, root: Any) -> str:
+def _unknown_key(path: Steps, root: Any) -> str:
     part = _part_around(path, root)
     key = str(path[-1])
     if part is None:
@@ -102,7 +103,7 @@ def _unknown_key(path: Path_, root: Any) -> str:
     return f"there is no such key here.{did_you_mean(key, list(known)) or ' Known: ' + ', '.join(known)}"
 
 
-def _missing(path: Path_, root: Any) -> str:
+def _missing(path: Steps, root: Any) -> str:
     part = _part_around(path, root)
     info = keys_of(part).get(str(path[-1])) if part else None
     meaning = (info.description or "").split(":")[0].rstrip(".") if info else ""
@@ -111,7 +112,7 @@ def _missing(path: Path_, root: Any) -> str:
     return f"is missing: {meaning}" if meaning[1:2].isupper() else f"is missing: {meaning[0].lower()}{meaning[1:]}"
 
 
-def _not_one_of(value: Any, path: Path_, root: Any, error: ErrorDetails) -> str:
+def _not_one_of(value: Any, path: Steps, root: Any, error: ErrorDetails) -> str:
     part = _part_around(path, root)
     field = str(path[-1])
     if part is not None and value in part.LATER_VALUES.get(field, frozenset()):
@@ -131,7 +132,7 @@ def keys_of(part: type[Part]) -> Mapping[str, FieldInfo]:
     return {info.alias or name: info for name, info in part.model_fields.items()}
 
 
-def part_at(root: Any, path: Path_) -> type[Part] | None:
+def part_at(root: Any, path: Steps) -> type[Part] | None:
     """The model that describes the mapping at a path of the file, ``None`` when a free mapping or nothing is there."""
     annotation: Any = root
     for step in path:

@@ -9,7 +9,7 @@ from typing import Any
 
 from orchestrator.application.errors import Problem
 from orchestrator.application.ports import InventorySnapshot
-from orchestrator.config.documents import Document, Path_, thing_of
+from orchestrator.config.documents import Document, Steps, thing_of
 from orchestrator.config.problems import unique
 from orchestrator.config.scalars import did_you_mean
 from orchestrator.config.settings import Office, Reference
@@ -31,16 +31,16 @@ def patterns_of(references: Collection[Reference]) -> frozenset[str]:
     return frozenset(reference.text for reference in references if reference.kind == "pattern")
 
 
-def _reference(document: Document, kind: str, path: Path_, text: Any) -> Reference | None:
+def _reference(document: Document, kind: str, path: Steps, text: Any) -> Reference | None:
     if not isinstance(text, str) or not text.strip() or text.startswith("@"):
         return None
     place = document.key_place(path) if kind == "label" else document.place(path)
     return Reference(kind=kind, text=text, thing=thing_of(path), source=place)
 
 
-def _named(document: Document) -> Iterator[tuple[str, Path_, Any]]:
+def _named(document: Document) -> Iterator[tuple[str, Steps, Any]]:
     for name, site in _mapping(document, ("sites",)):
-        path: Path_ = ("sites", name)
+        path: Steps = ("sites", name)
         if isinstance(site, dict):
             yield "group", (*path, "group"), site.get("group")
             yield "device", (*path, "waker"), site.get("waker")
@@ -52,7 +52,7 @@ def _named(document: Document) -> Iterator[tuple[str, Path_, Any]]:
             yield "pattern", ("freezes", index, "devices"), freeze.get("devices")
 
 
-def _in_window(document: Document, path: Path_, window: dict[str, Any]) -> Iterator[tuple[str, Path_, Any]]:
+def _in_window(document: Document, path: Steps, window: dict[str, Any]) -> Iterator[tuple[str, Steps, Any]]:
     yield "pattern", (*path, "devices"), window.get("devices")
     for index, ring in enumerate(_list(document, (*path, "rings"))):
         if isinstance(ring, dict):
@@ -63,12 +63,12 @@ def _in_window(document: Document, path: Path_, window: dict[str, Any]) -> Itera
         yield "label", (*path, "stay_up", label), label
 
 
-def _mapping(document: Document, path: Path_) -> list[tuple[str, Any]]:
+def _mapping(document: Document, path: Steps) -> list[tuple[str, Any]]:
     found = document.get(path)
     return list(found.items()) if isinstance(found, dict) else []
 
 
-def _list(document: Document, path: Path_) -> list[Any]:
+def _list(document: Document, path: Steps) -> list[Any]:
     found = document.get(path)
     return found if isinstance(found, list) else []
 
