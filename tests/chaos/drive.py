@@ -19,17 +19,26 @@ from tests.chaos.night import Night, bring_up, scratch
 
 AT_ONCE = (0.0, 0.4)
 WANTED = ("plan", "notice invitation", "notice reminder", "lease", "apply", "reboot-wait", "gate", "report", "notice closing")
+ANCHORS = {"plan": 4.0, "ring canary": 4.0, "ring broad": 4.0, "gate broad": 2.0}
+"""Rows from which a random kill may be counted, and its greatest distance in seconds. They come once in a night …"""
+
+BATCHES = {"canary/w1 fence": 15.0, "broad/w1 fence": 15.0, "broad/w2 fence": 10.0}
+"""… and these come again after each kill, as long as the batch is not finished."""
+
 NIGHTS_AT_MOST = 4
 PER_NIGHT = 20
+RANDOMS_AT_LEAST = 6
 SECONDS = 900.0
 
 
-def orders(count: int, missing: Sequence[str]) -> Orders:
-    """What one night is to be hit with: the phases that are still missing first, chance with the rest."""
+def orders(count: int, missing: Sequence[str], rng: random.Random) -> Orders:
+    """What one night is to be hit with: the phases that are still missing first, then other moments of them, chance with the rest."""
     wanted = [wish for wish in WANTED if wish.split()[0] in missing][:count]
-    extra = [wish for wish in WANTED if wish not in wanted][: max(0, count - len(wanted) - 6)]
+    extra = [wish for wish in WANTED if wish not in wanted][: max(0, count - len(wanted) - RANDOMS_AT_LEAST)]
     here = dict.fromkeys((*wanted, *extra), AT_ONCE)
-    return Orders(wanted=here, randoms=max(0, count - len(here)))
+    pool = [*ANCHORS.items(), *(item for item in BATCHES.items() for _ in range(4))]
+    drawn = rng.sample(pool, min(max(0, count - len(here)), len(pool)))
+    return Orders(wanted=here, randoms=[(anchor, rng.uniform(0.4, most)) for anchor, most in drawn])
 
 
 def chaos(*, seed: int, count: int, keep: bool = False, seconds: float = SECONDS, say: Callable[[str], None] = print) -> list[str]:
@@ -47,7 +56,9 @@ def chaos(*, seed: int, count: int, keep: bool = False, seconds: float = SECONDS
         night = Night(lab, room / f"night-{number}")
         night.prepare()
         say(f"night {number}: {night.occurrence}, prepared {time.monotonic() - began:.0f} s after the start")
-        judged = night.run(orders(min(PER_NIGHT, max(count - len(kills), len(missing))), missing), rng, seconds=seconds, say=say)
+        judged = night.run(
+            orders(min(PER_NIGHT, max(count - len(kills), len(missing))), missing, rng), rng, seconds=seconds, say=say
+        )
         kills += judged.killer.kills
         violations += [f"night {number}: {line}" for line in judged.violations]
         say(f"night {number}: {len(judged.killer.kills)} kills, {judged.seconds:.0f} s, {len(judged.violations)} violations")

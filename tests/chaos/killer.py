@@ -18,6 +18,9 @@ from tests.chaos import processes
 
 POLL = 0.02
 RANDOM = "random"
+BOOT = 1.5
+"""Seconds: a process that has not begun anything yet is no interesting victim."""
+
 PHASES = ("plan", "notice", "lease", "apply", "reboot-wait", "gate", "report")
 """Every phase that must be hit; the words the product writes into its record before it does the thing."""
 
@@ -42,12 +45,13 @@ class Orders:
 
     Attributes:
         wanted: Beginning of a phase's text → (least, most) seconds from its row to the kill. Each is used once.
-        randoms: Kills at random moments.
+        randoms: Kills at random moments: (part of a row's text from which the time runs, seconds). Spread over the night by what happens,
+            not by the clock: a slow machine is hit as evenly as a fast one.
         moment: Called between the row and the kill, for a moment no delay can name.
     """
 
     wanted: dict[str, tuple[float, float]]
-    randoms: int = 0
+    randoms: list[tuple[str, float]] = field(default_factory=list)
     moment: Callable[[Killer, str], None] | None = None
 
 
@@ -83,7 +87,7 @@ class Killer:
         self._pollers: list[threading.Thread] = []
         self._daemon: subprocess.Popen[bytes] | None = None
         self._started = 0.0
-        self._random_at: float | None = None
+        self._random: tuple[float, float] | None = None
 
     def run(self, *, seconds: float) -> bool:
         """Drive the night to its end. Returns whether it came to one within ``seconds``."""
@@ -106,6 +110,7 @@ class Killer:
             raise AssertionError(f"the daemon ended by itself with {self.daemon.returncode}; see {self.state.parent}/daemon.log")
         for number, text in self._rows("SELECT id, text FROM log WHERE kind = 'phase' AND id > ? ORDER BY id", self._seen):
             self._seen = number
+            self._arm(text)
             wish = next((wish for wish in self._orders.wanted if text.startswith(wish)), None)
             if wish is not None:
                 delay = self._rng.uniform(*self._orders.wanted.pop(wish))
@@ -113,18 +118,17 @@ class Killer:
                 if self._orders.moment:
                     self._orders.moment(self, text)
                 self._kill(text.split()[0], text, delay)
-                self._start()
-                self._arm()
                 return
-        if self._random_at is not None and time.monotonic() >= self._random_at:
-            self._orders.randoms -= 1
-            self._kill(RANDOM, self._last_phase(), 0.0)
-            self._start()
+        if self._random is not None and time.monotonic() >= max(self._random[0], self._started + BOOT):
+            delay, self._random = self._random[1], None
+            self._kill(RANDOM, self._last_phase(), delay)
 
-    def _arm(self) -> None:
-        """After a phase, a random moment may follow, unless the next phase comes first."""
-        if self._orders.randoms:
-            self._random_at = self._started + self._rng.uniform(1.0, 10.0)
+    def _arm(self, text: str) -> None:
+        """From this row runs the time to the next kill at a random moment, if one was drawn for it."""
+        drawn = next(((anchor, delay) for anchor, delay in self._orders.randoms if anchor in text), None)
+        if drawn is not None and self._random is None:
+            self._orders.randoms.remove(drawn)
+            self._random = (time.monotonic() + drawn[1], drawn[1])
 
     # -- the daemon --------------------------------------------------------------------------------------------------
 
@@ -139,7 +143,7 @@ class Killer:
             self._daemon = subprocess.Popen(
                 self._command, env=self._environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
-        self._started, self._random_at = time.monotonic(), None
+        self._started = time.monotonic()
 
     def _kill(self, phase: str, text: str, delay: float) -> None:
         kill = Kill(time.time(), phase, text, delay, time.monotonic() - self._started)
@@ -153,6 +157,7 @@ class Killer:
         for number, _text in self._rows("SELECT max(id), '' FROM log"):
             self._seen = number or 0  # what the dead process wrote is no moment of the next one
         self._say(f"  kill {len(self.kills):2}  {phase:11}  +{delay:.2f} s  after {kill.lived:5.1f} s of life  ({text})")
+        self._start()
 
     def _poll(self, kill: Kill, suspects: dict[processes.Process, str]) -> None:
         kill.survivors = processes.survivors(suspects)
