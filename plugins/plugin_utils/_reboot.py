@@ -127,10 +127,10 @@ class Restart:
         at, seconds = when
         state = self._device.running()
         look = self._device.look()
-        rebooted = {"before": before, "after": after, "seconds": seconds}
+        rebooted = {"before": before, "after": after, "seconds": seconds, "at": at}
         if self._wish["guard"] and not self._check_mode:
             self._device.guard(self._wish["guard"], "rebooted", rebooted)
-        said = {"rebooted": dict(rebooted, at=at), "reboot_required": look.required}
+        said = {"rebooted": rebooted, "reboot_required": look.required}
         broken = sorted(set(look.failed) - set([] if again else self._look.failed))
         if state not in ("running", "degraded") or (broken and not again):
             return self._failed("it restarted, but is %s: %s" % (state, ", ".join(broken) or "no unit named"), said)

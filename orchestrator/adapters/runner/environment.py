@@ -49,7 +49,7 @@ def base_environment(environ: Mapping[str, str], more: Collection[str] = ()) -> 
     """The variables that pass, by name; the locale is UTF-8 whatever the caller's is."""
     kept = {name: value for name, value in environ.items() if name in PASSED or name in more}
     kept.setdefault("PATH", os.defpath)
-    return kept | {"LC_ALL": _locale(environ), "PYTHONUNBUFFERED": "1"}
+    return kept | {"LC_ALL": _locale(environ)}
 
 
 def _locale(environ: Mapping[str, str]) -> str:
