@@ -1,8 +1,8 @@
 """Runs Molecule scenarios on the lab's instances: in this repository (``make molecule``) and outside it.
 
-    python -m deskside_lab.try_role [--platform debian12] SCENARIO…
+    python -m deskside_lab.try_role [--platform debian12] [--lab NAME] SCENARIO…
 
-Run it where ``molecule/<scenario>/molecule.yml`` (or ``tests/molecule/…``) is. The lab ``molecule`` is started when it is not up.
+Run it where ``molecule/<scenario>/molecule.yml`` (or ``tests/molecule/…``) is. The lab ``molecule`` (``--lab`` names another) is started when it is not up.
 """
 
 from __future__ import annotations
@@ -100,9 +100,9 @@ def try_scenario(
     return ended.returncode
 
 
-def started() -> Lab:
+def started(name: str = LAB) -> Lab:
     """The lab with Molecule's instances, up."""
-    lab = Lab(LAB, say=lambda line: print(line, file=sys.stderr))
+    lab = Lab(name, say=lambda line: print(line, file=sys.stderr))
     lab.up("molecule")
     return lab
 
@@ -114,9 +114,10 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("scenario", nargs="*", help="name of a scenario; all when none is given")
     parser.add_argument("--platform", choices=sorted(PLATFORMS), help="only this platform")
+    parser.add_argument("--lab", default=LAB, metavar="NAME", help=f"name of the lab that has the instances, {LAB} when left out")
     given = parser.parse_args(arguments)
     try:
-        lab = started()
+        lab = started(given.lab)
         names = given.scenario or list(scenarios(Path.cwd()))
         failed = [name for name in names if try_scenario(name, platform=given.platform, lab=lab) != 0]
     except LabError as error:
