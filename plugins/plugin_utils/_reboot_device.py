@@ -15,6 +15,8 @@ import time
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 
 GUARD = "deskside.workplace.device_guard"
+FIRST_PTS = 34816  # device number of pts/0
+DESKTOPS = ("x11", "wayland", "mir")
 
 BOOT = """
 read -r id </proc/sys/kernel/random/boot_id; stat=$(cat /proc/1/stat); set -- ${stat##*) }; shift 19; boot="$id.$1"
@@ -31,12 +33,10 @@ while [ "${pid:-0}" -gt 1 ]; do
   stat=$(cat /proc/$pid/stat 2>/dev/null) || break
   set -- ${stat##*) }; mine="$mine$5 "; pid=$2
 done
-who 2>/dev/null | while read -r name line rest; do
-  case "$line" in pts/*) number=$((34816 + ${line#pts/})) ;; *) number=none ;; esac
-  case "$mine" in *" $number "*) ;; *) echo "person=$name $line" ;; esac
-done
+echo "mine=$mine"
+who 2>/dev/null | while read -r name line rest; do echo "person=$name $line"; done
 for s in $(loginctl list-sessions --no-legend 2>/dev/null | while read -r id rest; do echo "$id"; done); do
-  loginctl show-session "$s" -p Name -p Type -p Class -p Display -p State 2>/dev/null | tr '\\n' ' ' | while read -r facts; do echo "session=$facts"; done
+  loginctl show-session "$s" -p Name -p Type -p Class -p Display -p TTY -p State 2>/dev/null | tr '\\n' ' ' | while read -r facts; do echo "session=$facts"; done
 done
 busctl --json=short call org.freedesktop.login1 /org/freedesktop/login1 org.freedesktop.login1.Manager ListInhibitors 2>/dev/null \
   | while read -r json; do echo "inhibitors=$json"; done
@@ -87,12 +87,15 @@ class Look:
 
 
 def _people(lines):
+    """Everybody at a terminal or a desktop, as ``(name, where)``, but ourselves. Both books are read: not every system keeps both."""
+    mine = {"pts/%d" % (int(number) - FIRST_PTS) for name, value in lines if name == "mine" for number in value.split()}
     found = [tuple(value.split(" ", 1)) for name, value in lines if name == "person"]
     for name, value in lines:
         facts = dict(word.partition("=")[::2] for word in value.split()) if name == "session" else {}
-        if facts.get("Class") == "user" and facts.get("Type") in ("x11", "wayland", "mir") and facts.get("State") != "closing":
-            found.append((facts.get("Name", "somebody"), facts.get("Display") or facts["Type"]))
-    return sorted(set(found))
+        place = facts.get("TTY") or facts.get("Display") or (facts["Type"] if facts.get("Type") in DESKTOPS else "")
+        if facts.get("Class") == "user" and facts.get("State") != "closing" and place:
+            found.append((facts.get("Name", "somebody"), place))
+    return sorted({person for person in found if person[1] not in mine})
 
 
 def _inhibitors(answers):
