@@ -11,7 +11,7 @@ from typing import Any
 from orchestrator.application.errors import Problem
 from orchestrator.config import scalars
 from orchestrator.config.channels import Mailbox, parse_smtp
-from orchestrator.config.documents import Document, Steps, thing_of
+from orchestrator.config.documents import Document, Steps, VaultText, thing_of
 from orchestrator.config.scalars import quoted
 from orchestrator.config.settings import TlsMode
 
@@ -28,7 +28,9 @@ def check_document(document: Document, root: Path) -> Found:
             yield from _rings(document, path)
             yield from _starts(document, path)
             yield from _work(document, path, root)
-            yield from _people(document, path, window)
+            yield from _wake(document, path)
+            yield from _report(document, path)
+    yield from _priors(document)
     yield from _freezes(document)
     yield from _mail(document)
     yield from check_empty(document)
@@ -172,6 +174,10 @@ def _work(document: Document, path: Steps, root: Path) -> Found:
             yield _at(
                 document, (*step_path, "playbook"), f"{quoted(playbook)} does not exist in the office directory: check the path"
             )
+    for sealed in (where for where in document.places if where[: len(path)] == path and isinstance(document.get(where), VaultText)):
+        yield _at(
+            document, sealed, "a !vault value is not possible here: put it into group_vars or host_vars, where Ansible opens it"
+        )
     steps = [step.get("playbook") for _, step in _entries(document, (*path, "work"))]
     for index, playbook in enumerate(steps):
         if playbook is not None and playbook in steps[:index]:
@@ -180,11 +186,37 @@ def _work(document: Document, path: Steps, root: Path) -> Found:
             )
 
 
-def _people(document: Document, path: Steps, window: dict[str, Any]) -> Found:
-    mail = document.get(("channels", "mail"))
-    report = window.get("report")
-    if isinstance(report, dict) and report.get("to") and mail is None:
+def _wake(document: Document, path: Steps) -> Found:
+    wakers = [site for _, site in _items(document, ("sites",)) if isinstance(site, dict) and site.get("waker")]
+    if document.get((*path, "absent", "wake")) is True and not wakers:
+        yield _at(
+            document,
+            (*path, "absent", "wake"),
+            "nothing could be woken: give a site a waker, a device there that sends Wake-on-LAN",
+        )
+
+
+def _report(document: Document, path: Steps) -> Found:
+    report = document.get((*path, "report"))
+    if not isinstance(report, dict):
+        return
+    if report.get("to") and document.get(("channels", "mail")) is None:
         yield _at(document, (*path, "report", "to"), "nobody can be mailed without channels.mail: write it, with smtp: or files:")
+    if "at" in report and not report.get("to"):
+        yield _at(document, (*path, "report", "at"), "means nothing without to: say who gets the report")
+
+
+def _priors(document: Document) -> Found:
+    done = {
+        step.get("playbook")
+        for name, _ in _items(document, ("maintenance_windows",))
+        for _, step in _entries(document, ("maintenance_windows", name, "work"))
+    }
+    for playbook, _ in _items(document, ("priors",)):
+        if playbook not in done:
+            hint = scalars.did_you_mean(playbook, done - {None})
+            path: Steps = ("priors", playbook)
+            yield Problem(document.key_place(path), thing_of(path), f'no window does "{playbook}".{hint} Correct or remove it.')
 
 
 def _freezes(document: Document) -> Found:

@@ -15,7 +15,7 @@ from orchestrator.application.ports import InventorySnapshot, InventorySource
 from orchestrator.config.described import shown
 from orchestrator.config.office import Reading, configuration_error, read_office
 from orchestrator.config.problems import unique
-from orchestrator.config.references import check_against_inventory, check_references, patterns_of
+from orchestrator.config.references import check_against_inventory, check_playbooks, check_references, patterns_of
 from orchestrator.config.settings import Office, Secret, SecretKind
 from orchestrator.domain.source import Source
 
@@ -32,12 +32,13 @@ class Examination:
     missing: tuple[str, ...]
 
 
-def examine(root: Path, open_inventory: OpenInventory) -> Examination:
+def examine(root: Path, open_inventory: OpenInventory, find_playbook: Callable[[str], object]) -> Examination:
     """Read files and inventory, compare them.
 
     Args:
         root: The office directory.
         open_inventory: Gives the inventory of what was read.
+        find_playbook: Raises NotFoundError for a name that no playbook has.
 
     Raises:
         ConfigurationError: Every problem of the files, also what they name and the inventory does not know, and bad recurrence rules.
@@ -45,6 +46,7 @@ def examine(root: Path, open_inventory: OpenInventory) -> Examination:
     """
     reading = read_office(root)
     problems = [*reading.problems, *(reading.office.disabled if reading.office else ())]
+    problems += check_playbooks(reading.references, find_playbook)
     if problems and not reading.sources:
         raise _refuse(problems)
     try:

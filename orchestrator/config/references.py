@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from fnmatch import fnmatchcase
 from typing import Any
 
-from orchestrator.application.errors import Problem
+from orchestrator.application.errors import NotFoundError, Problem
 from orchestrator.application.ports import InventorySnapshot
 from orchestrator.config.documents import Document, Steps, thing_of
 from orchestrator.config.problems import unique
@@ -21,7 +21,7 @@ ALWAYS = frozenset({"all", "*", "ungrouped", "localhost"})
 
 
 def references_of(document: Document) -> tuple[Reference, ...]:
-    """Every text in maintenance.yml that names groups or devices, also when other parts of the file are wrong."""
+    """Every text in maintenance.yml that names groups, devices or playbooks, also when other parts of the file are wrong."""
     found = (_reference(document, kind, path, text) for kind, path, text in _named(document))
     return tuple(reference for reference in found if reference is not None)
 
@@ -54,6 +54,9 @@ def _named(document: Document) -> Iterator[tuple[str, Steps, Any]]:
 
 def _in_window(document: Document, path: Steps, window: dict[str, Any]) -> Iterator[tuple[str, Steps, Any]]:
     yield "pattern", (*path, "devices"), window.get("devices")
+    for index, step in enumerate(_list(document, (*path, "work"))):
+        if isinstance(step, dict):
+            yield "playbook", (*path, "work", index, "playbook"), step.get("playbook")
     for index, ring in enumerate(_list(document, (*path, "rings"))):
         if isinstance(ring, dict):
             yield "pattern", (*path, "rings", index, "devices"), ring.get("devices")
@@ -88,6 +91,23 @@ def check_references(references: Collection[Reference], snapshot: InventorySnaps
     return tuple(problem for reference in references for problem in _check(reference, snapshot))
 
 
+def check_playbooks(references: Collection[Reference], find: Callable[[str], object]) -> tuple[Problem, ...]:
+    """Every playbook that the files name and nobody finds.
+
+    Args:
+        references: Of the files.
+        find: Raises NotFoundError, with what may have been meant.
+    """
+    problems = []
+    for reference in references:
+        if reference.kind == "playbook" and not reference.text.endswith((".yml", ".yaml")):
+            try:
+                find(reference.text)
+            except NotFoundError as error:
+                problems.append(_problem(reference, error.message))
+    return tuple(problems)
+
+
 def _check(reference: Reference, snapshot: InventorySnapshot) -> Iterator[Problem]:
     known = {*snapshot.groups, *snapshot.devices, *ALWAYS}
     match reference.kind:
@@ -95,6 +115,8 @@ def _check(reference: Reference, snapshot: InventorySnapshot) -> Iterator[Proble
             yield from _exists(reference, reference.text, snapshot.groups, "group")
         case "device":
             yield from _exists(reference, reference.text, snapshot.devices, "device")
+        case "playbook":
+            return  # not in the inventory: see check_playbooks
         case _:
             missing = [part for part in parts_of(reference.text) if not _matches(part, known)]
             for part in missing:

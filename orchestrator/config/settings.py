@@ -94,10 +94,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """A place in the office files that names groups or devices; checked as soon as the inventory is known.
+    """A place in the office files that names something outside of them; checked as soon as that is known.
 
     Attributes:
-        kind: ``pattern``, ``group`` or ``device``.
+        kind: ``pattern``, ``label`` (a key that is a pattern), ``group``, ``device`` or ``playbook``.
         text: What is written there.
         thing: Its path in the file, for messages.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -45,10 +46,11 @@ def _file(name: str) -> Any:
 @app.command("check")
 def check(ctx: typer.Context) -> None:
     """Read every file and the inventory, and name everything that is wrong with file, line and remedy."""
+    from orchestrator.adapters.runner.specs import playbook_spec
     from orchestrator.config.examine import examine
 
     root = _root(ctx)
-    found = examine(root, _inventory)
+    found = examine(root, _inventory, partial(playbook_spec, cwd=root, office=root))
     office, devices = found.office, len(found.snapshot.devices)
     if cli_of(ctx).json:
         print_json(
