@@ -73,14 +73,13 @@ class Night:
         self._lab.repo.publish({"lab-harmless": "2.0", "lab-kernel": "2.0"}, devices=RESTARTED)
         self._lab.reset(self._devices)
         self._lab.mail.clear()
-        rings: list[dict[str, Any]] = [{"name": "canary", "devices": "ws-ada", "gate": {"ok": "100%", "soak": "2s"}}]
-        if len(self._devices) > 1:
-            rings.append({"name": "broad", "rest": True, "gate": {"ok": "100%", "soak": "1s"}})
+        broad = {"name": "broad", "rest": True, "gate": {"ok": "100%", "soak": "1s"}}
+        rings = [{"name": "canary", "devices": "ws-ada", "gate": {"ok": "100%", "soak": "2s"}}, broad]
         changes: dict[str, Any] = {
             "title": "A night of kills",
             "devices": ":".join(self._devices),
             "starts": {"rrule": "FREQ=DAILY;COUNT=1", "at": f"{self._opens:%H:%M}", "since": self._opens.date()},
-            "rings": rings,
+            "rings": rings if len(self._devices) > 1 else [broad],
             "one_at_a_time": ["file_servers"] if "fs-1" in self._devices else [],
             "people": {"invite": "3d", "remind": ["1d"], "nobody_owns": "include"},
         }

@@ -109,6 +109,11 @@ class DbosEngine:
                 if not (isinstance(found[0].output, dict) and DECLINED in found[0].output):
                     return
 
+    @staticmethod
+    def load() -> None:
+        """Import DBOS now, from one thread: two that import it at the same time can meet its half-made modules."""
+        import dbos  # noqa: F401
+
     def run(self, stop: Callable[[], bool]) -> None:
         """Be the executor until ``stop()``; goes on with what a dead process of this or another executor id left.
 

@@ -50,10 +50,11 @@ def leave(house: object) -> None:
 
 
 def _check(house: object) -> None:
-    """What is wrong with the office is said before the first tick, not at the first window."""
+    """What is wrong with the office is said before the first tick, not at the first window; what both threads use is made by one."""
     for problem in house.office.disabled:  # type: ignore[attr-defined]
         _say(f"disabled: {problem}")
     _ = house.store  # type: ignore[attr-defined]
+    house.engine.load()  # type: ignore[attr-defined]
 
 
 def _plan(house: object, stop: threading.Event, tick: float) -> None:
