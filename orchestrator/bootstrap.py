@@ -119,12 +119,19 @@ class House:
             )
         return open_store(self.state, create=False)
 
+    def close(self) -> None:
+        """Give back what was opened."""
+        for name in ("store", "store_to_read"):
+            store = self.__dict__.get(name)
+            if store is not None:
+                store.close()
+
     def _may_write(self) -> None:
         for place in (self.state, *self.state.parents):
             if place.exists():
-                if not os.access(place, os.W_OK):
+                if not os.access(place, os.W_OK, effective_ids=True):
                     raise NotAllowedError(
-                        f"uid {os.getuid()} may not write {place}: it belongs to uid {place.stat().st_uid}. "
+                        f"uid {os.geteuid()} may not write {place}: it belongs to uid {place.stat().st_uid}. "
                         "Use sudo -u with that user, or a state of your own with --state."
                     )
                 return

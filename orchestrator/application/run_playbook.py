@@ -104,11 +104,11 @@ class RunPlaybook:
             raise RefusedError(f"{playbook} matches no device: nothing was run. Check hosts: and --limit.")
         order = _Order(self._rules(hosts), f"run-playbook {playbook} by {actor.name}", wait)
         stamp = f"by-hand_{self._clock.now():%Y%m%dT%H%M%S}_{actor.name}"
-        self._log(f"{playbook} on {', '.join(hosts)}", actor)
         left, done = list(hosts), list[tuple[str, ...]]()
         runs: list[RunResult] = []
         while left and not cancelled():
             wave = self._lock(left, order)
+            self._log(f"{playbook} on {', '.join(wave)}", actor)
             job = Job(
                 id=f"{stamp}_{len(done) + 1}", playbook=playbook, hosts=wave, options=options, timeout=timeout,
                 forks=max(len(wave), 5), echo=echo,

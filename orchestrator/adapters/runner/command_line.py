@@ -19,6 +19,8 @@ from orchestrator.adapters.runner.specs import playbook_spec
 from orchestrator.application.errors import BadInputError, InventoryError
 
 LIST_SECONDS = 120.0
+NO_HOSTS = "leaves us with no hosts to target"
+"""What Ansible says when a limit fits nothing; for us that is an empty list, not an inventory that cannot be read."""
 FLAGS = frozenset({
     "--become", "--check", "--diff", "--flush-cache", "--force-handlers", "--list-hosts", "--list-tags", "--list-tasks",
     "--step", "--syntax-check", "--verbose", "-C", "-D", "-b", "-v",
@@ -164,6 +166,8 @@ class TargetLister:
             [*command, spec.reference],
             capture_output=True, text=True, check=False, env=env, cwd=self._cwd, timeout=LIST_SECONDS, stdin=subprocess.DEVNULL,
         )  # fmt: skip
+        if done.returncode != 0 and NO_HOSTS in done.stderr:
+            return ()
         if done.returncode != 0:
             raise InventoryError(f"ansible-playbook cannot list the devices of {playbook}: {' '.join(done.stderr.split())}")
         return parse_hosts(done.stdout)

@@ -11,4 +11,6 @@ from orchestrator.entrypoints.cli._context import Cli, cli_of
 def enter(ctx: typer.Context) -> tuple[Cli, House]:
     """The shared options of this call, and the house they name; nothing heavy is imported yet."""
     cli = cli_of(ctx)
-    return cli, House(office=cli.office, state=cli.state)
+    house = House(office=cli.office, state=cli.state)
+    ctx.call_on_close(house.close)
+    return cli, house

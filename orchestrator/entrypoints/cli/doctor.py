@@ -35,9 +35,11 @@ def doctor(
         print("\n".join(columns(rows)))
         print()
         print("\n".join(columns([("✗" if check.why else "✓", check.name, check.why or check.detail) for check in result.house])))
-        print(f"\n{result.headline}")
-    ready = all(check.ready for check in result.devices) and not any(check.why for check in result.house)
-    return 0 if ready else WorkFailedError.exit_code
+    if all(check.ready for check in result.devices) and not any(check.why for check in result.house):
+        return 0
+    if cli.json:
+        return WorkFailedError.exit_code
+    raise WorkFailedError(f"{result.headline} devices; {sum(bool(check.why) for check in result.house)} problems of this machine")
 
 
 def _facts(facts: object) -> str:

@@ -54,8 +54,14 @@ def run(
         print()
         print("\n".join(status_lines(house.store, row, now=house.clock.now())))
         print(f"\nReport: deskside report {occurrence} --format html -o report.html")
-    failed = row.state != "finished" or any(one.outcome is not None and one.outcome.bad for one in bad(runs))
-    return WorkFailedError.exit_code if failed else 0
+    failed = [one.device for one in bad(runs) if one.outcome is not None and one.outcome.bad]
+    if row.state == "finished" and not failed:
+        return 0
+    if cli.json:
+        return WorkFailedError.exit_code
+    raise WorkFailedError(
+        f"{row.id} is {row.state}{': ' + row.note if row.note else ''}; failed: {', '.join(failed) or 'no device'}"
+    )
 
 
 def _say(line: str) -> None:

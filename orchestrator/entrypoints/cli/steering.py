@@ -64,12 +64,13 @@ def defer(
     from orchestrator.entrypoints.cli._instants import instant, wall
 
     cli, house = enter(ctx)
+    steer = house.steer  # who may not write the state is told before anything is asked
     if person not in house.facts.people:
         raise NotFoundError(f'nobody is called "{person}" in people.yml.{suggestion(person, house.facts.people)}')
     zone = house.facts.people[person].zone
     moment = instant(until, zone=zone, now=house.clock.now(), option="--until")
     known = sorted(house.inventory.load().devices)
-    done = house.steer.defer(device, until=moment, person=person, reason=reason, actor=cli.actor, known=known)
+    done = steer.defer(device, until=moment, person=person, reason=reason, actor=cli.actor, known=known)
     again = house.replan_future(cli.actor)
     if cli.json:
         print_json({"deferral": done, "planned_again": again})
