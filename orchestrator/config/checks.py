@@ -30,7 +30,6 @@ def check_document(document: Document, root: Path) -> Found:
             yield from _work(document, path, root)
             yield from _wake(document, path)
             yield from _report(document, path)
-    yield from _priors(document)
     yield from _freezes(document)
     yield from _mail(document)
     yield from check_empty(document)
@@ -204,19 +203,6 @@ def _report(document: Document, path: Steps) -> Found:
         yield _at(document, (*path, "report", "to"), "nobody can be mailed without channels.mail: write it, with smtp: or files:")
     if "at" in report and not report.get("to"):
         yield _at(document, (*path, "report", "at"), "means nothing without to: say who gets the report")
-
-
-def _priors(document: Document) -> Found:
-    done = {
-        step.get("playbook")
-        for name, _ in _items(document, ("maintenance_windows",))
-        for _, step in _entries(document, ("maintenance_windows", name, "work"))
-    }
-    for playbook, _ in _items(document, ("priors",)):
-        if playbook not in done:
-            hint = scalars.did_you_mean(playbook, done - {None})
-            path: Steps = ("priors", playbook)
-            yield Problem(document.key_place(path), thing_of(path), f'no window does "{playbook}".{hint} Correct or remove it.')
 
 
 def _freezes(document: Document) -> Found:

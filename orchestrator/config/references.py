@@ -34,7 +34,7 @@ def patterns_of(references: Collection[Reference]) -> frozenset[str]:
 def _reference(document: Document, kind: str, path: Steps, text: Any) -> Reference | None:
     if not isinstance(text, str) or not text.strip() or text.startswith("@"):
         return None
-    place = document.key_place(path) if kind == "label" else document.place(path)
+    place = document.key_place(path) if kind in {"label", "key"} else document.place(path)
     return Reference(kind=kind, text=text, thing=thing_of(path), source=place)
 
 
@@ -47,6 +47,8 @@ def _named(document: Document) -> Iterator[tuple[str, Steps, Any]]:
     for name, window in _mapping(document, ("maintenance_windows",)):
         if isinstance(window, dict):
             yield from _in_window(document, ("maintenance_windows", name), window)
+    for playbook, _ in _mapping(document, ("priors",)):
+        yield "key", ("priors", playbook), playbook
     for index, freeze in enumerate(_list(document, ("freezes",))):
         if isinstance(freeze, dict):
             yield "pattern", ("freezes", index, "devices"), freeze.get("devices")
@@ -100,7 +102,7 @@ def check_playbooks(references: Collection[Reference], find: Callable[[str], obj
     """
     problems = []
     for reference in references:
-        if reference.kind == "playbook" and not reference.text.endswith((".yml", ".yaml")):
+        if reference.kind in {"playbook", "key"} and not reference.text.endswith((".yml", ".yaml")):
             try:
                 find(reference.text)
             except NotFoundError as error:
@@ -115,7 +117,7 @@ def _check(reference: Reference, snapshot: InventorySnapshot) -> Iterator[Proble
             yield from _exists(reference, reference.text, snapshot.groups, "group")
         case "device":
             yield from _exists(reference, reference.text, snapshot.devices, "device")
-        case "playbook":
+        case "playbook" | "key":
             return  # not in the inventory: see check_playbooks
         case _:
             missing = [part for part in parts_of(reference.text) if not _matches(part, known)]

@@ -97,7 +97,8 @@ class Reference:
     """A place in the office files that names something outside of them; checked as soon as that is known.
 
     Attributes:
-        kind: ``pattern``, ``label`` (a key that is a pattern), ``group``, ``device`` or ``playbook``.
+        kind: ``pattern``, ``label`` (a key that is a pattern), ``group``, ``device``, ``playbook``
+            or ``key`` (a key that is a playbook).
         text: What is written there.
         thing: Its path in the file, for messages.
     """

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from orchestrator.adapters.inventory.fingerprint import Fingerprint, fingerprint
 from orchestrator.adapters.inventory.process import ask
 from orchestrator.application.errors import InventoryError, Problem
 from orchestrator.application.office import Site
@@ -20,7 +21,7 @@ _ORIGIN = re.compile(r"^Origin: (\S+?):(\d+):(\d+)", re.MULTILINE)
 
 
 class AnsibleInventory:
-    """Reads the office's inventory; every call reads it afresh.
+    """Reads the office's inventory. What can be read again without Ansible noticing a difference is kept (see ``fingerprint``).
 
     Args:
         root: The office directory; its ansible.cfg is honoured.
@@ -36,6 +37,7 @@ class AnsibleInventory:
         self._sources = tuple(sources)
         self._sites = dict(sites or {})
         self._timeout = timeout
+        self._kept: tuple[Fingerprint, InventorySnapshot] | None = None
 
     def load(self, patterns: Collection[str] = ()) -> InventorySnapshot:
         """Resolve devices, groups and patterns, exactly as ``--limit`` would.
@@ -44,6 +46,15 @@ class AnsibleInventory:
             InventoryError: Ansible cannot read it, or a device's ``deskside_users`` is no list of names.
         """
         self._refuse_early(patterns)
+        before = fingerprint(self._root, self._sources)
+        if before is not None and self._kept and self._kept[0] == before and set(patterns) <= set(self._kept[1].matches):
+            return self._kept[1]
+        snapshot = self._read(patterns)
+        # A file that changed while Ansible read it is read again next time.
+        self._kept = (before, snapshot) if before is not None and before == fingerprint(self._root, self._sources) else None
+        return snapshot
+
+    def _read(self, patterns: Collection[str]) -> InventorySnapshot:
         answer = ask("reader.py", {"sources": self._sources, "patterns": sorted(patterns)}, root=self._root, timeout=self._timeout)
         if "error" in answer:
             raise _refusal(answer["error"], answer.get("warnings", ()), self._root)

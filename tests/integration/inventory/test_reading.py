@@ -208,3 +208,41 @@ def test_the_example_office_is_whole_and_ansible_agrees_without_a_warning() -> N
     listed = json.loads(done.stdout)
     assert set(listed["_meta"]["hostvars"]) == set(snapshot.devices)
     assert set(listed) - {"_meta", "all", "ungrouped"} == set(snapshot.groups) - {"all", "ungrouped"}
+
+
+def test_a_static_inventory_is_read_once_until_a_file_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = written(tmp_path, "ini")
+    inventory = AnsibleInventory(tmp_path, [str(path) for path in source])
+    first = inventory.load(["web", "db"])
+
+    with monkeypatch.context() as patch:
+        patch.setattr("orchestrator.adapters.inventory.source.ask", lambda *_, **__: pytest.fail("asked again"))
+        assert inventory.load(["db"]) is first
+        assert inventory.load() is first
+
+    assert inventory.load(["site"]).matches == {"site": ("w1", "w2", "w3")}, "a pattern that was not asked is asked"
+    (tmp_path / "group_vars").mkdir()
+    (tmp_path / "group_vars" / "web.yml").write_text("fresh: 1\n")
+    assert inventory.load().devices["w1"].vars["fresh"] == 1
+    (tmp_path / "group_vars" / "web.yml").write_text("fresh: 2\n")
+    assert inventory.load().devices["w1"].vars["fresh"] == 2
+    (tmp_path / "hosts.ini").write_text("only\n")
+    assert list(inventory.load().devices) == ["only"]
+
+
+@pytest.mark.parametrize("kind", ["script", "plugin"])
+def test_an_inventory_that_may_say_something_else_is_always_asked(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inventory = AnsibleInventory(tmp_path, [str(path) for path in written(tmp_path, kind)])
+    inventory.load()
+    asked: list[str] = []
+
+    def ask_again(script: str, question: object, **_: object) -> dict[str, object]:
+        asked.append(script)
+        return {"error": "stop here"}
+
+    monkeypatch.setattr("orchestrator.adapters.inventory.source.ask", ask_again)
+    with pytest.raises(InventoryError, match="stop here"):
+        inventory.load()
+    assert asked == ["reader.py"]
