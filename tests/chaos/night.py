@@ -135,6 +135,8 @@ class Night:
         violations = [line for line in done.stdout.splitlines() if line]
         if done.returncode not in {0, 1} or bool(done.returncode) != bool(violations):
             violations.append(f"the checker ended with {done.returncode}: {done.stderr.strip()[-500:]}")
+        if other is not None and other.returncode:
+            violations.append(f"the second process ended with {other.returncode}: it shows nothing")
         if not over:
             violations.append(f"the night was not over after {seconds:.0f} s")
         return Judged(tuple(violations), killer, over, evidence, time.monotonic() - started)

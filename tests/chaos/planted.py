@@ -84,12 +84,16 @@ FAULTS: dict[str, Callable[[], None]] = {
 
 def second_driver(office: Path, state: Path) -> None:
     """Carry out the first batch too, as a worker would that was not told that another one has it."""
+    from orchestrator.application.errors import BusyError
     from orchestrator.bootstrap import House
 
     house = House(office=office, state=state)
     house.run_rollout  # noqa: B018 - everything is imported before the moment comes
     batch = _first_batch(state / "deskside.db")
-    house.run_rollout.run_batch(batch)
+    try:
+        house.run_rollout.run_batch(batch)
+    except BusyError as busy:
+        print(f"  the second driver was turned away: {busy}", flush=True)
 
 
 def _first_batch(path: Path) -> str:
