@@ -226,6 +226,7 @@ def test_a_restart_is_noted_before_it_is_asked_for_and_known_afterwards(room):
     assert room.note_reboot(ticket()) == "asked"
     room.boot = lambda: "boot-2"
     assert room.note_reboot(ticket()) == "happened"
+    assert room.read(ticket())["reboot"] == {"before": "boot-1", "at": 1000.0}, "the note of the first asking stays"
     with pytest.raises(GuardRefusedError):
         room.note_reboot(ticket(2))
 

@@ -191,7 +191,9 @@ def test_kernel_reasons(running, newest, replaced, reasons):
 
 
 def test_a_program_that_does_not_end_is_ended_with_all_its_children():
+    begun = time.monotonic()
     done = Host().run(["sh", "-c", "echo begun; sleep 60 & echo $!; wait"], 1.0)
+    assert time.monotonic() - begun < 12, "it had to be killed: the polite signal did not reach the children"
     child = int(done.output.splitlines()[1])
     assert done.code == 124
     assert done.output.splitlines()[-1] == "E: sh had not ended after 1 s and was stopped"
@@ -314,6 +316,24 @@ GOOD = {
 )  # fmt: skip
 def test_everything_wrong_with_the_parameters_is_said_at_once(change, wrong):
     assert run.wrong_parameters({**GOOD, **change}) == wrong
+
+
+def test_select_sorts_what_is_pending():
+    rows = [
+        model.Pending("held", "1", "2", "security", held=True),
+        model.Pending("rejected", "1", "2", "security"),
+        model.Pending("both", "1", "2", "security", held=True),
+        model.Pending("other", "1", "2", "other"),
+        model.Pending("wanted", "1", "2", "security"),
+    ]
+    chosen = model.select(rows, model.Options(classes=("security",), reject=("rej*", "both")))
+    assert ([row.name for row in chosen.chosen], chosen.held, chosen.rejected) == (["wanted"], ("held", "both"), ("rejected",))
+
+
+def test_what_an_earlier_call_did_is_no_change_of_this_one():
+    answer = run.answer({**model.report("failed", packages=[ROW]), "earlier": True}, check_mode=False)
+    assert (answer["changed"], answer["diff"]) == (False, {"before": "", "after": ""})
+    assert "earlier" not in answer["deskside"]
 
 
 ROW = {"name": "a", "from": "1", "to": "2", "class": "other", "undo": "none"}
