@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import socket
 import subprocess
@@ -14,9 +15,8 @@ from pathlib import Path
 
 import pytest
 
-NETWORK, PREFIX, IMAGE = "runner-tests", "runner-t", os.environ.get("DESKSIDE_TEST_IMAGE", "localhost/deskside/base12")
+NETWORK, PREFIX = "runner-tests", "runner-t"
 SUBNET = "10.99.102"
-RUNTIME = () if Path("/sys/fs/cgroup/cgroup.controllers").exists() else ("--runtime", "runc")  # crun wants the unified hierarchy
 
 
 @dataclass(frozen=True)
@@ -33,13 +33,34 @@ class Fleet:
     def address(self, name: str) -> str:
         return f"{SUBNET}.{10 + int(name[1:])}"
 
+    def ssh(self, login: str, name: str, *more: str) -> list[str]:
+        """The command line that logs in to a device."""
+        known = [
+            "-o",
+            f"UserKnownHostsFile={self.office / 'known_hosts'}",
+            "-o",
+            "StrictHostKeyChecking=yes",
+            "-o",
+            "BatchMode=yes",
+        ]
+        return ["ssh", "-i", str(self.office / "key"), *known, *more, f"{login}@{self.address(name)}"]
+
     def on(self, name: str, script: str, *, check: bool = True) -> str:
-        """Run a shell script as root inside the device, past ssh."""
+        """Run a shell script as root on the device, over a connection that stays open."""
+        shared = ["-o", "ControlMaster=auto", "-o", "ControlPersist=20", "-o", f"ControlPath={self.office / 'cm-%h'}"]
         done = subprocess.run(
-            ["podman", "exec", f"{PREFIX}{name}", "sh", "-c", script], capture_output=True, text=True, check=False, timeout=60
+            [*self.ssh("root", name, *shared), "sh", "-c", shlex.quote(script)],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
         )
         assert not check or done.returncode == 0, done.stderr
         return done.stdout.strip()
+
+    def inside(self, name: str, script: str) -> None:
+        """The same past ssh, for when it does not answer."""
+        _podman("exec", f"{PREFIX}{name}", "sh", "-c", script)
 
     def playbook(self, name: str, text: str) -> str:
         path = self.office / name
@@ -48,13 +69,15 @@ class Fleet:
 
 
 def _podman(*words: str) -> None:
-    subprocess.run(["podman", *words], check=True, capture_output=True, timeout=120)
+    from deskside_lab.host import podman
+
+    subprocess.run(podman(*words), check=True, capture_output=True, timeout=120)
 
 
 def _remove() -> None:
     for number in (1, 2):
-        subprocess.run(["podman", "rm", "-f", "-i", "-t", "0", f"{PREFIX}d{number}"], check=False, capture_output=True, timeout=60)
-    subprocess.run(["podman", "network", "rm", "-f", NETWORK], check=False, capture_output=True, timeout=60)
+        _podman("rm", "-f", "-i", "-v", "-t", "0", f"{PREFIX}d{number}")
+    _podman("network", "rm", "-f", NETWORK)
 
 
 def wait_for_ssh(address: str, seconds: float = 60) -> None:
@@ -83,39 +106,47 @@ def memory() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    if shutil.which("podman") is None:
-        pytest.fail("podman is not installed; `make test LAB=no` leaves these tests out and says so")
-    office = tmp_path_factory.mktemp("office")
-    fleet = Fleet(office, tmp_path_factory.mktemp("state"))
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(office / "key")], check=True)
+    from deskside_lab.host import limit_flags, require_containers
+    from deskside_lab.images import Image, ensure
+
+    require_containers()
+    image = Image("debian12")
+    ensure([image], say=print)
+    fleet = Fleet(tmp_path_factory.mktemp("office"), tmp_path_factory.mktemp("state"))
     _remove()
     try:
         _podman("network", "create", NETWORK, "--subnet", f"{SUBNET}.0/24")
+        _write_office(fleet)
         for name in fleet.names:
-            words = ["run", "-d", "--name", f"{PREFIX}{name}", "--systemd=always", "--restart=always"]
-            words += ["--ulimit", "nofile=20000:20000", "--ulimit", "nproc=10000:10000", f"--network={NETWORK}"]
-            _podman(*RUNTIME, *words, "--ip", fleet.address(name), IMAGE, "/sbin/init")
+            seed = ["--volume", f"{_seed(fleet, name)}:/etc/deskside-lab:ro"]
+            words = ["run", "-d", "--name", f"{PREFIX}{name}", "--systemd=always", "--restart=always", *limit_flags(), *seed]
+            _podman(*words, f"--network={NETWORK}", "--ip", fleet.address(name), image.name, "/sbin/init")
         for name in fleet.names:
             wait_for_ssh(fleet.address(name))
-        _prepare(fleet)
         yield fleet
     finally:
         _remove()
 
 
-def _prepare(fleet: Fleet) -> None:
-    public = (fleet.office / "key.pub").read_text()
-    known = []
-    for name in fleet.names:
-        fleet.on(name, f"mkdir -p -m 700 /root/.ssh; echo '{public}' > /root/.ssh/authorized_keys")
-        key = " ".join(fleet.on(name, "cat /etc/ssh/ssh_host_ed25519_key.pub").split()[:2])
-        known.append(f"{fleet.address(name)} {key}")
-    user = (
-        f"useradd -m -s /bin/sh tech; echo 'tech:correct horse' | chpasswd; echo 'tech ALL=(ALL) ALL' > /etc/sudoers.d/tech;"
-        f"mkdir -p -m 700 ~tech/.ssh; echo '{public}' > ~tech/.ssh/authorized_keys; chown -R tech: ~tech/.ssh"
-    )
-    fleet.on("d2", user)
-    (fleet.office / "known_hosts").write_text("\n".join(known) + "\n")
+def _keygen(path: Path) -> str:
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "test", "-f", str(path)], check=True)
+    return path.with_name(f"{path.name}.pub").read_text().strip()
+
+
+def _seed(fleet: Fleet, name: str) -> Path:
+    """What the lab's images take over at their first start: host key, logins, passwords."""
+    seed, public = fleet.office / f"seed-{name}", (fleet.office / "key.pub").read_text().strip()
+    (seed / "root/etc/ssh").mkdir(parents=True)
+    key = _keygen(seed / "root/etc/ssh/ssh_host_ed25519_key")
+    (seed / "logins").write_text("".join(f"{login} {public}\n" for login in ("root", "tech", "ada")))
+    (seed / "passwords").write_text("tech:correct horse\n")
+    with (fleet.office / "known_hosts").open("a") as known:
+        known.write(f"{fleet.address(name)} {' '.join(key.split()[:2])}\n")
+    return seed
+
+
+def _write_office(fleet: Fleet) -> None:
+    _keygen(fleet.office / "key")
     (fleet.office / "vault.pass").write_text("the office's own vault password\n")
     (fleet.office / "vault.pass").chmod(0o600)
     (fleet.office / "ansible.cfg").write_text("[defaults]\nvault_password_file = vault.pass\n")

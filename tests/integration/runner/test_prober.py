@@ -14,12 +14,13 @@ from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+from deskside_lab.host import podman
 
 from orchestrator.adapters.prober.connections import ConnectionBook
 from orchestrator.adapters.prober.prober import SshProber
 from orchestrator.adapters.prober.session import run
 from orchestrator.domain.window import HealthProbe
-from tests.integration.runner.conftest import PREFIX, RUNTIME
+from tests.integration.runner.conftest import PREFIX
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(120)]
 STATE = "/var/lib/deskside"
@@ -198,18 +199,17 @@ def test_a_device_that_does_not_answer_is_unreachable_in_time_and_keeps_nobody_w
 
 
 def test_a_frozen_device_is_given_up_after_the_timeout(fleet, prober):
-    subprocess.run(["podman", *RUNTIME, "pause", f"{PREFIX}d1"], check=True, capture_output=True)
+    subprocess.run(podman("pause", f"{PREFIX}d1"), check=True, capture_output=True)
     try:
         answer = prober.probe(["d1"], timeout=3.0)["d1"]
     finally:
-        subprocess.run(["podman", *RUNTIME, "unpause", f"{PREFIX}d1"], check=True, capture_output=True)
+        subprocess.run(podman("unpause", f"{PREFIX}d1"), check=True, capture_output=True)
     assert (answer.reachable, answer.error) == (False, "no answer within 3 s")
 
 
 def test_a_jump_host_is_honoured_through_the_ssh_program(fleet):
     text = (fleet.office / "hosts.yml").read_text()
     jump = f"-o ProxyCommand='ssh -i {fleet.office}/key -o UserKnownHostsFile={fleet.office}/known_hosts -W %h:%p root@{fleet.address('d2')}'"
-    fleet.on("d2", "mkdir -p -m 700 /root/.ssh; cp ~tech/.ssh/authorized_keys /root/.ssh/; chown root: /root/.ssh/authorized_keys")
     (fleet.office / "jump.yml").write_text(
         text.replace(
             "    d1: {ansible",

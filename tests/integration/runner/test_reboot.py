@@ -110,23 +110,8 @@ def test_check_mode_says_what_would_happen_and_does_not(fleet):
 @pytest.fixture
 def ada(fleet):
     """A person really logged in: an ssh session with a terminal."""
-    fleet.on(
-        "d1",
-        "id ada >/dev/null 2>&1 || useradd -m -s /bin/bash ada; mkdir -p -m 700 ~ada/.ssh; cp /root/.ssh/authorized_keys ~ada/.ssh/; chown -R ada: ~ada/.ssh",
-    )
-    files = [
-        "-i",
-        str(fleet.office / "key"),
-        "-o",
-        f"UserKnownHostsFile={fleet.office / 'known_hosts'}",
-        "-o",
-        "StrictHostKeyChecking=yes",
-    ]
     session = subprocess.Popen(
-        ["ssh", "-tt", *files, f"ada@{fleet.address('d1')}"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        fleet.ssh("ada", "d1", "-tt"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
     deadline = time.monotonic() + 20
     while "ada" not in fleet.on("d1", "who") and time.monotonic() < deadline:

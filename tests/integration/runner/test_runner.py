@@ -292,7 +292,7 @@ def test_a_device_lost_in_the_middle_is_unreachable_and_touched(fleet):
     try:
         result = run(fleet, playbook, ("d1",))
     finally:
-        fleet.on("d1", "systemctl restart ssh")
+        fleet.inside("d1", "systemctl restart ssh")
     host = result.hosts["d1"]
     assert (host.ok, host.unreachable, host.touched) == (False, True, True)
 
