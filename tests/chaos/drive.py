@@ -61,6 +61,8 @@ def chaos(*, seed: int, count: int, keep: bool = False, seconds: float = SECONDS
         )
         kills += judged.killer.kills
         violations += [f"night {number}: {line}" for line in judged.violations]
+        for line in judged.violations:
+            say(f"  {line}")
         say(f"night {number}: {len(judged.killer.kills)} kills, {judged.seconds:.0f} s, {len(judged.violations)} violations")
         if judged.violations or keep:
             say(f"night {number}: kept in {night.folder}")

@@ -104,6 +104,7 @@ class Killer:
             self._stop()
             for poller in self._pollers:
                 poller.join(timeout=30)
+            processes.end(self.office)
 
     def _step(self) -> None:
         if self.daemon.poll() is not None:

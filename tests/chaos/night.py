@@ -31,7 +31,7 @@ RESTARTED = ("ws-ada", "fs-1")
 
 OWNERS = {"ws-ada": "ada", "ws-grace": "grace"}
 LEAD = "leads"
-LEAST_LEAD = 25.0
+LEAST_LEAD = 15.0
 """Seconds before the window opens, at least: time to plan, to tell and to be killed meanwhile."""
 
 
@@ -60,12 +60,9 @@ class Night:
         self._lab, self.folder, self._devices = lab, folder, tuple(devices)
         folder.mkdir(parents=True, exist_ok=True)
         self.practice = Practice(lab, folder)
+        self._soon = soon
         self._since = time.time()
-        self._opens = datetime.now(UTC) + timedelta(minutes=-1 if soon else 0)
-        if not soon:
-            later = self._opens + timedelta(seconds=LEAST_LEAD)
-            self._opens = later.replace(second=0, microsecond=0) + timedelta(minutes=1 if later.second or later.microsecond else 0)
-        self.occurrence = f"{NIGHT}/{self._opens.date()}"
+        self.occurrence = ""
 
     def prepare(self) -> None:
         """Fresh devices, empty mailboxes, old versions installed and newer ones offered, a window of this night's own."""
@@ -73,17 +70,26 @@ class Night:
         self._lab.repo.publish({"lab-harmless": "2.0", "lab-kernel": "2.0"}, devices=RESTARTED)
         self._lab.reset(self._devices)
         self._lab.mail.clear()
+        opens = self._opening()
+        self.occurrence = f"{NIGHT}/{opens.date()}"
         broad = {"name": "broad", "rest": True, "gate": {"ok": "100%", "soak": "1s"}}
         rings = [{"name": "canary", "devices": "ws-ada", "gate": {"ok": "100%", "soak": "2s"}}, broad]
         changes: dict[str, Any] = {
             "title": "A night of kills",
             "devices": ":".join(self._devices),
-            "starts": {"rrule": "FREQ=DAILY;COUNT=1", "at": f"{self._opens:%H:%M}", "since": self._opens.date()},
+            "starts": {"rrule": "FREQ=DAILY;COUNT=1", "at": f"{opens:%H:%M}", "since": opens.date()},
             "rings": rings if len(self._devices) > 1 else [broad],
             "one_at_a_time": ["file_servers"] if "fs-1" in self._devices else [],
             "people": {"invite": "3d", "remind": ["1d"], "nobody_owns": "include"},
         }
         self.practice.write({NIGHT: window(**changes)})
+
+    def _opening(self) -> datetime:
+        """When the window opens; a full minute, because settings know no seconds."""
+        now = datetime.now(UTC)
+        if self._soon:
+            return now - timedelta(minutes=1)
+        return (now + timedelta(seconds=LEAST_LEAD + 60)).replace(second=0, microsecond=0)
 
     def command(self, *planted: str) -> list[str]:
         """The daemon's command line; through the launcher when a fault is planted."""

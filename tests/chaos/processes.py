@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -33,6 +35,14 @@ def survivors(suspects: dict[Process, str], *, seconds: float = POLL_SECONDS) ->
         time.sleep(0.05)
         left = {process: words for process, words in left.items() if start_of(process[0]) == process[1]}
     return sorted(left.values())
+
+
+def end(office: Path) -> None:
+    """Kill what a night without containment left behind; the next night is not to blame for it."""
+    for pid, start in of_office(office):
+        if start_of(pid) == start:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 def until_seen(office: Path, still: Callable[[], bool], *, seconds: float = 60.0) -> bool:
