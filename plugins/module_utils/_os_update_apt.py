@@ -11,6 +11,7 @@ from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
 from . import _os_update_cache as cache
 from . import _os_update_model as model
+from ._os_update_backend import Backend
 from ._os_update_host import Holder, Host
 
 LISTS = "/var/lib/apt/lists"
@@ -23,12 +24,11 @@ BROKEN = re.compile(
 KEEP_CONFIG = ("-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold")
 
 
-class Apt:
+class Apt(Backend):
     """Debian, Ubuntu and relatives. See ``Backend`` for what each method answers."""
 
     def __init__(self, host: Host, options: model.Options) -> None:
-        self.host = host
-        self.options = options
+        super().__init__(host, options)
         self._apt: Any = None
 
     # -- cheap questions ----------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 from . import _guard
 from . import _os_update_cache as cache
 from . import _os_update_model as model
-from ._os_update_apt import Apt
+from ._os_update_backend import Backend
 from ._os_update_host import Host, split_restarts
 
 
@@ -27,7 +27,7 @@ class FailedUpdateError(Exception):
         self.output = output
 
 
-def predict(host: Host, backend: Apt) -> Dict[str, Any]:
+def predict(host: Host, backend: Backend) -> Dict[str, Any]:
     """Say exactly what a run would do now, from the lists that are there."""
     options = backend.options
     warnings = backend.foreign_updates()
@@ -49,7 +49,7 @@ def predict(host: Host, backend: Apt) -> Dict[str, Any]:
     )  # fmt: skip
 
 
-def nothing_to_do(host: Host, backend: Apt) -> Optional[Dict[str, Any]]:
+def nothing_to_do(host: Host, backend: Backend) -> Optional[Dict[str, Any]]:
     """Answer from the stored scan when it proves that there is nothing to do; ``None`` = look closer."""
     if backend.lists_age() > backend.options.refresh_after or backend.interrupted():
         return None
@@ -66,7 +66,7 @@ class Update:
     def __init__(
         self,
         host: Host,
-        backend: Apt,
+        backend: Backend,
         begin: Callable[[Optional[Dict[str, Any]]], Optional[Dict[str, Any]]],
         *,
         resume: bool = False,
@@ -234,7 +234,7 @@ class Update:
         return ready, pending
 
 
-def _rows(host: Host, backend: Apt) -> List[model.Pending]:
+def _rows(host: Host, backend: Backend) -> List[model.Pending]:
     """What is pending: stored, if the key still holds, else looked up and stored under the key read before."""
     present = cache.key(host, backend.cache_files())
     rows = cache.stored(host, present)
@@ -252,7 +252,7 @@ def _may_repair(options: model.Options, broken: Sequence[str]) -> None:
         )
 
 
-def _check_room(host: Host, backend: Apt, plan: model.Plan) -> None:
+def _check_room(host: Host, backend: Backend, plan: model.Plan) -> None:
     if not plan.changes:
         return
     paths = {**{path: path for path in backend.options.min_free}, **backend.spaces()}
@@ -266,7 +266,7 @@ def _kept(plan: model.Plan) -> List[str]:
 
 
 def _finished(
-    host: Host, backend: Apt, state: str, rows: Sequence[model.Pending], chosen: model.Selection, **more: Any
+    host: Host, backend: Backend, state: str, rows: Sequence[model.Pending], chosen: model.Selection, **more: Any
 ) -> Dict[str, Any]:
     reasons = host.reboot_reasons()
     more["warnings"] = [*backend.foreign_updates(), *more.get("warnings", [])]

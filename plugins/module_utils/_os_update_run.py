@@ -13,6 +13,7 @@ from typing import Any, Dict, List, Mapping
 from . import _guard, _os_update_backends
 from . import _os_update_engine as engine
 from . import _os_update_model as model
+from ._os_update_backend import Backend
 from ._os_update_host import Host
 from ._os_update_unit import Launcher
 
@@ -51,7 +52,7 @@ def carry_out(params: Mapping[str, Any], *, check_mode: bool) -> Dict[str, Any]:
         return model.report("failed", f"apt cannot read its own state: {error}")
 
 
-def _backend(host: Host, options: model.Options) -> Any:
+def _backend(host: Host, options: model.Options) -> Backend:
     if os.geteuid() != 0:
         raise model.RefusedUpdateError("os_update must run as root: set `become: true`")
     backend = _os_update_backends.choose(host, options)
@@ -64,7 +65,7 @@ def _backend(host: Host, options: model.Options) -> Any:
 class _Run:
     """One real call: guarded when there is a ticket."""
 
-    def __init__(self, host: Host, backend: Any, guard: Any) -> None:
+    def __init__(self, host: Host, backend: Backend, guard: Any) -> None:
         self.host = host
         self.backend = backend
         self.options = backend.options

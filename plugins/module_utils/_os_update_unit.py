@@ -28,7 +28,7 @@ from ._os_update_host import Host
 
 PACKAGE = "deskside_apply"
 PARTS = (
-    "_guard", "_os_update_model", "_os_update_host", "_os_update_cache", "_os_update_apt", "_os_update_backends",
+    "_guard", "_os_update_model", "_os_update_host", "_os_update_cache", "_os_update_backend", "_os_update_apt", "_os_update_backends",
     "_os_update_engine", "_os_update_unit",
 )  # fmt: skip
 RUN = "/run/deskside"
