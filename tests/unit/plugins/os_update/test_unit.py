@@ -46,7 +46,7 @@ def test_a_result_is_read_back(launcher, monkeypatch):
 
 def test_a_unit_of_an_overtaken_worker_that_does_not_end_is_a_refusal(launcher, monkeypatch):
     asked = []
-    monkeypatch.setattr(unit._guard, "unit_alive", lambda name: bool(name))
+    monkeypatch.setattr(unit._guard, "unit_alive", bool)
     monkeypatch.setattr(unit.subprocess, "run", lambda argv, **_kw: asked.append(argv))
     with pytest.raises(model.RefusedUpdateError, match=r"deskside-night\.1\.service of an earlier worker does not end"):
         launcher.run({})
