@@ -18,6 +18,9 @@ from tests.chaos.killer import PHASES, RANDOM, Kill, Orders
 from tests.chaos.night import Night, bring_up, scratch
 
 AT_ONCE = (0.0, 0.4)
+A_MAIL = (0.0, 0.1)
+"""A message is handed over in a fraction of a second; later, the moment is over and so are the other messages."""
+
 WANTED = ("plan", "notice invitation", "notice reminder", "lease", "apply", "reboot-wait", "gate", "report", "notice closing")
 ANCHORS = {"plan": 4.0, "ring canary": 4.0, "ring broad": 4.0, "gate broad": 2.0}
 """Rows from which a random kill may be counted, and its greatest distance in seconds. They come once in a night …"""
@@ -35,7 +38,7 @@ def orders(count: int, missing: Sequence[str], rng: random.Random) -> Orders:
     """What one night is to be hit with: the phases that are still missing first, then other moments of them, chance with the rest."""
     wanted = [wish for wish in WANTED if wish.split()[0] in missing][:count]
     extra = [wish for wish in WANTED if wish not in wanted][: max(0, count - len(wanted) - RANDOMS_AT_LEAST)]
-    here = dict.fromkeys((*wanted, *extra), AT_ONCE)
+    here = {wish: A_MAIL if wish.startswith("notice") else AT_ONCE for wish in (*wanted, *extra)}
     pool = [*ANCHORS.items(), *(item for item in BATCHES.items() for _ in range(4))]
     drawn = rng.sample(pool, min(max(0, count - len(here)), len(pool)))
     return Orders(wanted=here, randoms=[(anchor, rng.uniform(0.4, most)) for anchor, most in drawn])

@@ -24,6 +24,9 @@ BOOT = 1.5
 PHASES = ("plan", "notice", "lease", "apply", "reboot-wait", "gate", "report")
 """Every phase that must be hit; the words the product writes into its record before it does the thing."""
 
+AFTERLIFE = 4.0
+"""Seconds that the last daemon lives after the end of the night, to do again what it should not."""
+
 _OVER = "('finished', 'stopped', 'cancelled', 'missed')"
 
 
@@ -96,7 +99,8 @@ class Killer:
             self._start()
             while time.monotonic() < deadline:
                 self._step()
-                if self.over():
+                if self.over() and not self._one_more():
+                    time.sleep(AFTERLIFE)
                     return True
                 time.sleep(POLL)
             return False
@@ -130,6 +134,21 @@ class Killer:
         if drawn is not None and self._random is None:
             self._orders.randoms.remove(drawn)
             self._random = (time.monotonic() + drawn[1], drawn[1])
+
+    def _one_more(self) -> bool:
+        """Kills that found no moment in the night come after its end: a daemon that starts then must do nothing again."""
+        if self._random is None:
+            hit = {kill.phase for kill in self.kills}
+            left = [wish for wish in self._orders.wanted if wish.split()[0] in hit]
+            if self._orders.randoms:
+                self._orders.randoms.pop()
+            elif left:
+                self._orders.wanted.pop(left[0])
+            else:
+                return False
+            delay = self._rng.uniform(0.5, 3.0)
+            self._random = (time.monotonic() + delay, delay)
+        return True
 
     # -- the daemon --------------------------------------------------------------------------------------------------
 
