@@ -47,6 +47,7 @@ def test_every_fault_ends_in_the_right_outcome_and_the_others_are_finished(pract
     ):
         since["fs-2"] = device_time(lab, "fs-2")
         report = practice.run("faults")
+        logs = {name: lab.dpkg_log(name) for name in [*running, "ws-alan"]}  # before the faults are put right again
     outcomes = practice.outcomes(report)
     reasons = {row["device"]: row["reason"] for row in report["devices"]}
     assert outcomes == {
@@ -63,15 +64,14 @@ def test_every_fault_ends_in_the_right_outcome_and_the_others_are_finished(pract
     assert lab.pid1_starts("ws-ada") == starts + 1
     assert lab.witness("ws-ada") == lab.witness("ws-ada")[:1] != []
     assert any("ws-alan" in line for line in lab.wake_log())
-    _report_equals_dpkg_log(lab, report, since)
+    _report_equals_dpkg_log(report, logs, since)
     _everybody_was_told_once(lab, report)
 
 
-def _report_equals_dpkg_log(lab: Lab, report: dict[str, object], since: dict[str, str]) -> None:
+def _report_equals_dpkg_log(report: dict[str, object], logs: dict[str, str], since: dict[str, str]) -> None:
     told = {(c["device"], c["package"], c["from"], c["to"]) for c in report["changes"]}  # type: ignore[attr-defined, index]
-    found = {(name, *change) for name, moment in since.items() for change in changed_packages(lab.dpkg_log(name), moment)}
-    woken = {("ws-alan", *change) for change in changed_packages(lab.dpkg_log("ws-alan"), min(since.values()))}
-    assert told == found | woken
+    first = min(since.values())
+    assert told == {(name, *change) for name, log in logs.items() for change in changed_packages(log, since.get(name, first))}
 
 
 def _everybody_was_told_once(lab: Lab, report: dict[str, object]) -> None:
@@ -105,26 +105,31 @@ def test_a_device_lost_in_the_middle_of_the_canary_stops_the_night_and_leads_the
     assert "gate of ring canary was red" in reasons["ws-kiosk"]
     again = practice.call("run", "lost", "--emergency", "--reason", "the cable is back", "--json")
     assert again.returncode == 0, again.stdout + again.stderr
-    assert practice.outcomes(practice.report("last")) == {"ws-pool": "ok", "ws-kiosk": "changed"}
+    outcomes = practice.outcomes(practice.report("last"))
+    assert outcomes["ws-kiosk"] == "changed"
+    assert outcomes["ws-pool"] in {"ok", "changed"}, "what the cut connection left undone is done now"
+    assert len(lab.witness("ws-pool")) == 1
 
 
 def test_a_window_too_short_for_all_starts_nobody_who_cannot_finish(practice: Practice, lab: Lab) -> None:
+    """160 s are left; one device needs 60 s (p95) and 60 s for a restart. After the canary and its soak nobody fits any more."""
+    rings = [
+        {"name": "canary", "devices": "ws-ada", "gate": {"ok": "100%", "soak": "45s"}},
+        {"name": "rest", "rest": True, "gate": {"ok": "1%"}},
+    ]
     devices = ["ws-ada", "ws-kiosk", "fs-1"]
-    practice.write(
-        {"short": window(devices=":".join(devices), lasts="3m20s", cutoff="5s", rings=[{"name": "all", "rest": True, "at_once": 1, "gate": {"ok": "1%"}}],
-                         work=[{"playbook": "apply_os_updates", "vars": {"os_update_classes": ["all"]}, "reboot": "if_needed"}])},
-        reboot_reserve="1m", priors={"apply_os_updates": "1m"},
-    )  # fmt: skip
+    practice.write({"short": window(devices=":".join(devices), lasts="3m40s", cutoff="5s", rings=rings)})
+    lab.repo.publish({"lab-harmless": "2.0"}, devices=devices)
     for device in devices:
         lab.exec(device, ["rm", "-f", "/var/lib/deskside/os_update.key"])
+    before = lab.dpkg_log("fs-1")
     report = practice.run("short")
     outcomes = practice.outcomes(report)
-    late = [name for name, outcome in outcomes.items() if outcome == "not-reached"]
-    assert late, outcomes
-    assert len(late) < len(outcomes), outcomes
-    assert all("left" in row["reason"] for row in report["devices"] if row["device"] in late)
-    starts = practice.json("maintenance", "show", "short")
-    assert starts["name"] == "short"
+    assert outcomes["ws-ada"] in {"ok", "changed"}, outcomes
+    assert outcomes["ws-kiosk"] == outcomes["fs-1"] == "not-reached", outcomes
+    assert all("left" in row["reason"] for row in report["devices"] if row["outcome"] == "not-reached")
+    assert lab.dpkg_log("fs-1") == before
+    assert {device["device"] for device in report["not_reached"]} == {"ws-kiosk", "fs-1"}
 
 
 def test_a_daemon_that_starts_after_the_window_closed_touches_nothing(practice: Practice, lab: Lab) -> None:
@@ -264,7 +269,15 @@ def test_a_strangers_inventory_reaches_its_first_patched_device_in_three_command
     second = stranger.call("doctor")
     assert second.returncode == 0, second.stdout + second.stderr
     windows = stranger.json("maintenance", "list")["windows"]
-    third = stranger.call("run", windows[0]["window"], "--emergency", "--reason", "first try")
-    assert third.returncode == 0, third.stdout + third.stderr
-    assert lab.witness("ws-ada")
+    third = subprocess.Popen(
+        stranger.argv("run", windows[0]["window"], "--emergency", "--reason", "first try"), env=stranger.env,
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        stranger.until(lambda: lab.witness("ws-ada") or lab.witness("ws-kiosk"), seconds=180, what="the first patched device")
+        assert stranger.call("cancel", windows[0]["window"], "--reason", "seen enough").returncode == 0
+        third.wait(timeout=120)
+    finally:
+        third.kill()
+        third.communicate()
     assert lab.known_hosts.read_bytes() == known
