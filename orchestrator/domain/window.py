@@ -75,7 +75,8 @@ class HealthProbe:
     kind: str
     target: str
     timeout: timedelta = timedelta(seconds=10)
-    source: Source = NOWHERE
+    # Gates are part of a plan's hash: where a probe is written must not change it.
+    source: Source = field(default=NOWHERE, repr=False, compare=False)
 
     def __str__(self) -> str:
         return f"{self.kind} {self.target}"
