@@ -161,7 +161,12 @@ class Killer:
     def _start(self) -> None:
         with (self.state.parent / "daemon.log").open("ab") as log:
             self._daemon = subprocess.Popen(
-                self._command, env=self._environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                ["setpriv", "--pdeathsig", "TERM", *self._command],
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         self._started = time.monotonic()
 
