@@ -41,7 +41,7 @@ MAINTENANCE: dict[str, Any] = {
                     "gate": {
                         "ok": "95%",
                         "failed_at_most": 1,
-                        "soak": "10m",
+                        "soak": "30s",
                         "probes": [{"http": "http://a/", "from": "controller", "timeout": "5s"}],
                         "present_at_least": "60%",
                     },
