@@ -119,10 +119,9 @@ class RunPlaybook:
                 self._store.unlock_devices(list(wave), self._holder)
             done.append(wave)
             left = [host for host in left if host not in wave]
-        results = {name: host for run in runs for name, host in run.hosts.items()}
-        rc = max((run.rc for run in runs), default=0)
-        self._log(f"{playbook} ended with rc {rc} on {', '.join(results) or 'no host'}", actor)
-        return HandRun(rc=rc, hosts=results, waves=tuple(done), artifacts=tuple(str(run.artifact) for run in runs))
+        summary = _summary(runs, done)
+        self._log(f"{playbook} ended with rc {summary.rc} on {', '.join(summary.hosts) or 'no host'}", actor)
+        return summary
 
     def _rules(self, hosts: Sequence[str]) -> tuple[Groups, Floors]:
         """Anti-affinity is a property of the devices: the rules of every window hold for hand-started work too."""
@@ -164,6 +163,15 @@ class RunPlaybook:
 
     def _log(self, text: str, actor: Actor) -> None:
         self._store.log(LogEntry(at=self._clock.now(), kind="run-playbook", text=text, actor=actor.name))
+
+
+def _summary(runs: Sequence[RunResult], done: Sequence[tuple[str, ...]]) -> HandRun:
+    return HandRun(
+        rc=max((run.rc for run in runs), default=0),
+        hosts={name: host for run in runs for name, host in run.hosts.items()},
+        waves=tuple(done),
+        artifacts=tuple(str(run.artifact) for run in runs),
+    )
 
 
 def _nothing(event: RunEvent) -> None:

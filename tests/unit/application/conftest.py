@@ -9,12 +9,12 @@ from fractions import Fraction
 
 import pytest
 
+from orchestrator.application.batch_parts import BatchParts, BatchSettings, PlaybookWay
 from orchestrator.application.deliver_notices import DeliverNotices
 from orchestrator.application.office import OfficeFacts, Site
 from orchestrator.application.open_occurrence import OpenOccurrence
 from orchestrator.application.plan_rollout import PlanRollout, PlaybookFacts
 from orchestrator.application.ports import Actor, InventorySnapshot, Message
-from orchestrator.application.batch_parts import BatchParts, BatchSettings, PlaybookWay
 from orchestrator.application.run_batch import RunBatch
 from orchestrator.application.run_rollout import RolloutSettings, RunRollout
 from orchestrator.application.steer_rollout import SteerRollout

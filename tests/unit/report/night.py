@@ -192,17 +192,8 @@ FAILED_LINES = (
 )
 
 
-def runs() -> list[DeviceRun]:
-    found = [
-        run("ws-ada", "canary", 0.2, 6.4, Outcome.CHANGED, detail=detail(10, restart=5.1), wave=1),
-        run("ws-linus", "canary", 0.2, 4.0, Outcome.CHANGED, detail=detail(8), wave=1),
-        run("ws-grace", "early", 27, 34, Outcome.CHANGED, detail=detail(10, restart=32), wave=1),
-        run("ws-alan", "early", 27, 33, Outcome.CHANGED, detail=detail(10, restart=31), wave=1),
-        run("ws-new-7", "early", 27, 28, Outcome.OK, detail={"state": "nothing", "packages": []}, wave=1),
-        run(
-            "ws-old-3", "early", None, None, Outcome.ABSENT, reason="did not answer on port 22 within 20 s, also after it was woken"
-        ),
-    ]
+def broad() -> list[DeviceRun]:
+    found: list[DeviceRun] = []
     names = [d.name for d in plan().rings[2].devices]
     for index, name in enumerate(names):
         begin = 45 + (index // 20) * 11 + (index % 5) * 0.4
@@ -247,6 +238,21 @@ def runs() -> list[DeviceRun]:
                     detail=detail(10 if restart else 7, restart=restart),
                 )
             )
+    return found
+
+
+def runs() -> list[DeviceRun]:
+    found = [
+        run("ws-ada", "canary", 0.2, 6.4, Outcome.CHANGED, detail=detail(10, restart=5.1), wave=1),
+        run("ws-linus", "canary", 0.2, 4.0, Outcome.CHANGED, detail=detail(8), wave=1),
+        run("ws-grace", "early", 27, 34, Outcome.CHANGED, detail=detail(10, restart=32), wave=1),
+        run("ws-alan", "early", 27, 33, Outcome.CHANGED, detail=detail(10, restart=31), wave=1),
+        run("ws-new-7", "early", 27, 28, Outcome.OK, detail={"state": "nothing", "packages": []}, wave=1),
+        run(
+            "ws-old-3", "early", None, None, Outcome.ABSENT, reason="did not answer on port 22 within 20 s, also after it was woken"
+        ),
+    ]
+    found += broad()
     found += [
         run("dc-1", "last", 80, 92, Outcome.CHANGED, detail=detail(10, restart=88), wave=1),
         run("dc-2", "last", 93, 117, Outcome.CHANGED, detail=detail(10, restart=112), wave=2),
