@@ -98,7 +98,7 @@ class Restart:
             return ""
         seconds, insist = int(self._wish["warning"]), self._wish["people"] == "warn"
         if not self._check_mode:
-            self._device.tell(_notice(seconds, insist))
+            self._device.tell(_notice(seconds, insist), self._look.people)
             self._device.sleep(seconds)
             self._look = self._device.look(GuardRoom().path(Ticket.of(self._wish["guard"])) if self._wish["guard"] else "")
         if not self._look.people or insist:

@@ -17,6 +17,14 @@ from ansible.errors import AnsibleConnectionFailure, AnsibleError
 GUARD = "deskside.workplace.device_guard"
 FIRST_PTS = 34816  # device number of pts/0
 DESKTOPS = ("x11", "wayland", "mir")
+PLACES = (
+    "pts/",
+    "tty",
+    ":",
+    "seat",
+    "console",
+    *DESKTOPS,
+)  # a login without one is no person
 
 BOOT = """
 read -r id </proc/sys/kernel/random/boot_id; stat=$(cat /proc/1/stat); set -- ${stat##*) }; shift 19; boot="$id.$1"
@@ -34,7 +42,7 @@ while [ "${pid:-0}" -gt 1 ]; do
   set -- ${stat##*) }; mine="$mine$5 "; pid=$2
 done
 echo "mine=$mine"
-who 2>/dev/null | while read -r name line rest; do echo "person=$name $line"; done
+who 2>/dev/null | while read -r line; do echo "person=$line"; done
 for s in $(loginctl list-sessions --no-legend 2>/dev/null | while read -r id rest; do echo "$id"; done); do
   loginctl show-session "$s" -p Name -p Type -p Class -p Display -p TTY -p State 2>/dev/null | tr '\\n' ' ' | while read -r facts; do echo "session=$facts"; done
 done
@@ -87,15 +95,18 @@ class Look:
 
 
 def _people(lines):
-    """Everybody at a terminal or a desktop, as ``(name, where)``, but ourselves. Both books are read: not every system keeps both."""
+    """Everybody at a terminal or a desktop, as ``(name, where)``, but ourselves.
+
+    Both books are read: not every system keeps both. Debian 13 puts the service into ``who``: ``ada sshd pts/0``, ``root sshd``.
+    """
     mine = {"pts/%d" % (int(number) - FIRST_PTS) for name, value in lines if name == "mine" for number in value.split()}
-    found = [tuple(value.split(" ", 1)) for name, value in lines if name == "person"]
+    found = [(words[0], place) for words in (value.split() for name, value in lines if name == "person") for place in words[1:3]]
     for name, value in lines:
         facts = dict(word.partition("=")[::2] for word in value.split()) if name == "session" else {}
         place = facts.get("TTY") or facts.get("Display") or (facts["Type"] if facts.get("Type") in DESKTOPS else "")
-        if facts.get("Class") == "user" and facts.get("State") != "closing" and place:
+        if facts.get("Class", "").startswith("user") and facts.get("State") != "closing":
             found.append((facts.get("Name", "somebody"), place))
-    return sorted({person for person in found if person[1] not in mine})
+    return sorted({(name, place) for name, place in found if place.startswith(PLACES) and place not in mine})
 
 
 def _inhibitors(answers):
@@ -129,9 +140,15 @@ class ActionDevice:
             raise DeviceError((answer.get("deskside") or {}).get("reason") or answer.get("msg") or "the guard does not answer")
         return answer
 
-    def tell(self, text):
-        """Show a line on every terminal; nobody reading it is no error."""
-        self._action._low_level_execute_command("wall -n %s 2>/dev/null || wall %s" % (_quoted(text), _quoted(text)))
+    def tell(self, text, people):
+        """Show a line on the terminals of these people; one that does not take it is no error.
+
+        Not through ``wall``: on Debian 13 it asks logind, which does not know the terminals of ssh logins.
+        """
+        terminals = [place for _name, place in people if place.startswith(("pts/", "tty"))]
+        each = 'for t in %s; do TEXT=%s timeout 2 sh -c \'printf "\\r\\n\\a%%s\\r\\n" "$TEXT" >/dev/\'$t; done'
+        if terminals:
+            self._action._low_level_execute_command(each % (" ".join(_quoted(place) for place in terminals), _quoted(text)))
 
     def ask_restart(self, before):
         """Ask for a restart, if this still is the boot ``before``."""

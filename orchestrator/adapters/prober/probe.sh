@@ -14,7 +14,11 @@ stat1=$(cat /proc/1/stat) && set -- ${stat1##*) } && shift 19 && echo "boot=$boo
 echo "python=$(command -v python3)"
 [ -r /etc/os-release ] && (. /etc/os-release; echo "os=$ID $VERSION_ID")
 stat -f -c 'disk=%n %a %S %d' / /var /boot 2>/dev/null
-who 2>/dev/null | while read -r name line _; do echo "person=$name $line"; done
+who 2>/dev/null | while read -r name one two _; do # Debian 13 puts the service first: ada sshd pts/0; a login without a terminal is nobody
+  for line in "$one" "$two"; do
+    case "$line" in pts/* | tty* | :* | seat* | console) echo "person=$name $line"; break ;; esac
+  done
+done
 if [ -e /run/reboot-required ]; then
   echo reboot=required
   [ -r /run/reboot-required.pkgs ] && sort -u /run/reboot-required.pkgs | while read -r name; do echo "reboot_package=$name"; done

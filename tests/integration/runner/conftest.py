@@ -110,7 +110,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     from deskside_lab.images import Image, ensure
 
     require_containers()
-    image = Image("debian12")
+    image = Image(os.environ.get("RUNNER_TESTS_PLATFORM", "debian12"))
     ensure([image], say=print)
     fleet = Fleet(tmp_path_factory.mktemp("office"), tmp_path_factory.mktemp("state"))
     _remove()

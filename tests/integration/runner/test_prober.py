@@ -51,6 +51,7 @@ def test_a_device_with_nothing_to_do_can_be_left_alone(quiet, prober):
     assert answer.facts["python"]
     assert abs(answer.facts["clock"] - time.time()) < 5
     assert answer.facts["free_mb"]["/"] > 0
+    assert answer.facts["people"] == [], "our own connection is nobody"
 
 
 MISSED = {

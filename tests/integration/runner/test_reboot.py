@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from orchestrator.adapters.prober.prober import SshProber
 from orchestrator.adapters.runner.runner import AnsibleRunner
 from orchestrator.application.ports import HostResult, Job
 from tests.integration.runner.conftest import PREFIX
@@ -123,6 +124,8 @@ def ada(fleet):
 
 def test_a_device_in_use_is_not_restarted_and_says_who_uses_it(fleet, ada):
     before = restarts("d1")
+    people = SshProber(fleet.office, ["hosts.yml"]).probe(["d1"])["d1"].facts["people"]
+    assert [person["name"] for person in people] == ["ada"], "the probe tells it as well"
     result = restart(fleet)
     assert (result.ok, result.data["reboot_required"]) == (True, True)
     assert result.data["reason"].startswith("ada is logged in (pts/")

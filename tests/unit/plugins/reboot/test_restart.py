@@ -53,7 +53,8 @@ class Paper:
         self.time += self.late
         return {"guard_state": "ask"}
 
-    def tell(self, text):
+    def tell(self, text, people):
+        assert people, "nobody is told nothing"
         self.asked.append(f"tell {text.split('. ')[1]}")
 
     def ask_restart(self, before):
@@ -257,6 +258,18 @@ def test_our_own_terminals_are_nobody_in_whichever_book_they_stand():
     ]
     found = look(ours, "person=tech pts/0", "person=tech pts/1", "person=ada pts/2", *sessions)
     assert found.people == [("ada", "pts/2"), ("bob", "tty1")]
+
+
+def test_a_login_without_a_terminal_is_no_person():
+    """Debian 13: ``who`` asks logind and lists such a login by its service; classes have finer names."""
+    found = look(
+        "person=root     sshd         2026-11-22 14:09 (10.99.103.1)",
+        "person=ada      sshd pts/0   2026-11-22 14:09 (10.99.103.1)",
+        "person=eve      pts/3        2026-11-22 14:09 (10.99.103.1)",
+        "session=Name=root Display= TTY= Type=tty Class=user-early State=active",
+        "session=Name=bob Display= TTY=tty2 Type=wayland Class=user-light State=active",
+    )
+    assert found.people == [("ada", "pts/0"), ("bob", "tty2"), ("eve", "pts/3")]
 
 
 def test_people_are_named_as_one_would_say_it():
