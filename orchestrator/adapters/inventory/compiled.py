@@ -41,19 +41,20 @@ def compile_inventory(inventory: InventorySource | InventorySnapshot, hosts: Col
     path = directory / FILE_NAME
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as out:
-        out.write(compiled_text(snapshot))
+        out.write(compiled_text(snapshot, frozenset(hosts)))
     return path
 
 
-def compiled_text(snapshot: InventorySnapshot) -> str:
+def compiled_text(snapshot: InventorySnapshot, hosts: Collection[str]) -> str:
     """The compiled inventory, in the JSON form of Ansible's yaml inventory plugin.
 
-    Every device's variables are flattened onto the device: the precedence of groups is already decided. Groups keep their own
-    variables too, for the implicit localhost and for devices that a playbook adds while it runs. (For the latter, one level is
-    lost: a file in group_vars of a parent group no longer wins over the inventory's own line for a child group.)
+    The variables of the job's devices are flattened onto them: the precedence of groups is already decided. The others say
+    only what their groups do not say for them, so that the file stays small and is read fast. Groups keep their variables, also
+    for the implicit localhost and for devices that a playbook adds while it runs. (For the latter, one level is lost: a file in
+    group_vars of a parent group no longer wins over the inventory's own line for a child group.)
     """
     everything = {
-        "hosts": {name: dict(snapshot.devices[name].vars) for name in snapshot.groups["all"]},
+        "hosts": {name: _variables(snapshot, name, full=name in hosts) for name in snapshot.groups["all"]},
         # Naming all groups here first keeps the order of the `groups` variable.
         "children": {name: {} for name in snapshot.groups if name != "all"},
         "vars": dict(snapshot.group_vars.get("all", {})),
@@ -63,6 +64,11 @@ def compiled_text(snapshot: InventorySnapshot) -> str:
         if name not in {"all", "ungrouped"}:
             inventory[name] = _group(snapshot, name)
     return json.dumps(inventory, ensure_ascii=False)
+
+
+def _variables(snapshot: InventorySnapshot, name: str, *, full: bool) -> Mapping[str, Any]:
+    everything = snapshot.devices[name].vars
+    return dict(everything if full else snapshot.host_vars.get(name, everything))
 
 
 def _group(snapshot: InventorySnapshot, name: str) -> Mapping[str, Any]:

@@ -44,6 +44,7 @@ class _Reading:
         self.reasons: list[str] = []
         self.problems: list[dict[str, Any]] = []
         self.patterns: list[str] = question["patterns"]
+        self._translated: dict[int, tuple[Any, Any]] = {}
         self._collect_warnings()
         self._open(question["sources"])
 
@@ -73,43 +74,76 @@ class _Reading:
 
     def answer(self) -> dict[str, Any]:
         groups = self.inventory.groups
-        hosts = {host.name: self._host(host) for host in groups["all"].get_hosts()}
+        raw = {host: self._raw_host(host) for host in groups["all"].get_hosts()}
+        group_vars = {name: self._raw_group(group) for name, group in groups.items()}
         self._foreign_plugins()
         return {
-            "hosts": hosts,
+            "hosts": {host.name: self._host(host, found) for host, found in raw.items()},
+            "own": self._own(raw, group_vars),
             "groups": {name: [host.name for host in group.get_hosts()] for name, group in groups.items()},
             "children": {name: [child.name for child in group.child_groups] for name, group in groups.items()},
-            "group_vars": {name: self._group(group) for name, group in groups.items()},
+            "group_vars": {name: self._portable_dict(found) for name, found in group_vars.items()},
             "matches": {pattern: [host.name for host in self.inventory.get_hosts(pattern)] for pattern in self.patterns},
             "warnings": list(dict.fromkeys(self.warnings)),
             "reasons": list(dict.fromkeys(self.reasons)),
             "problems": self.problems,
         }
 
-    def _host(self, host: Any) -> dict[str, Any]:
+    def _raw_host(self, host: Any) -> dict[str, Any]:
+        """Every variable of a host as its groups, files and precedence make it."""
         from ansible import constants
 
-        name = host.name
-        found = self.variables.get_vars(host=host, include_hostvars=False, stage="all")
+        found: dict[str, Any] = self.variables.get_vars(host=host, include_hostvars=False, stage="all")
         for internal in constants.INTERNAL_STATIC_VARS:
             found.pop(internal, None)
         for key in ORIGINAL_LOADER_VARS:
             found[key] = host.vars.get(key)
+        return found
+
+    def _host(self, host: Any, found: dict[str, Any]) -> dict[str, Any]:
+        name = host.name
         if "[" in name or ":" in name:
             self.reasons.append(f'the name "{name}" means something else in a written inventory')
         self._check_users(name, found.get("deskside_users"))
         groups = sorted(group.name for group in host.get_groups() if group.name not in {"all", "ungrouped"})
-        return {"groups": groups, "vars": {str(key): self._portable(key, value) for key, value in found.items()}}
+        return {"groups": groups, "vars": self._portable_dict(found)}
 
-    def _group(self, group: Any) -> dict[str, Any]:
+    def _own(self, raw: dict[Any, dict[str, Any]], group_vars: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        """What a host must say itself when its groups say ``group_vars``: Ansible's own merge of the groups is compared."""
+        from ansible.inventory.helpers import get_group_vars
+
+        for name, found in group_vars.items():
+            self.inventory.groups[name].vars = found
+        own: dict[str, dict[str, Any]] = {}
+        for host, found in raw.items():
+            from_groups = get_group_vars(host.get_groups())
+            own[host.name] = self._portable_dict(
+                {key: value for key, value in found.items() if key not in from_groups or not self._same(value, from_groups[key])}
+            )
+        return own
+
+    def _same(self, one: Any, other: Any) -> bool:
+        return one is other or bool(self._portable("", one) == self._portable("", other))
+
+    def _raw_group(self, group: Any) -> dict[str, Any]:
         from ansible.utils.vars import combine_vars
         from ansible.vars.plugins import get_vars_from_inventory_sources
 
         from_plugins = get_vars_from_inventory_sources(self.variables._loader, self.inventory._sources, [group], "all")  # noqa: SLF001 - as ansible-inventory does
-        found = combine_vars(group.get_vars(), from_plugins)
+        found: dict[str, Any] = combine_vars(group.get_vars(), from_plugins)
         if group.priority != 1:
             found["ansible_group_priority"] = group.priority
-        return {str(key): self._portable(key, value) for key, value in found.items()}
+        return found
+
+    def _portable_dict(self, found: dict[str, Any]) -> dict[str, Any]:
+        return {str(key): self._once(key, value) for key, value in found.items()}
+
+    def _once(self, key: Any, value: Any) -> Any:
+        """A group's value is the same object on each of its hosts: it is translated once."""
+        kept = self._translated.get(id(value))
+        if kept is None or kept[0] is not value:
+            kept = self._translated[id(value)] = (value, self._portable(key, value))
+        return kept[1]
 
     def _foreign_plugins(self) -> None:
         """A vars plugin may decrypt or ask a server; its values must not be written into a file."""

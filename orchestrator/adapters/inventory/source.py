@@ -83,6 +83,7 @@ class AnsibleInventory:
             warnings=tuple(_one_line(warning) for warning in answer["warnings"]),
             children=_tuples(answer["children"]),
             group_vars=answer["group_vars"],
+            host_vars=answer["own"],
             not_portable=tuple(answer["reasons"]),
         )
 

@@ -19,6 +19,7 @@ class InventorySnapshot:
         warnings: What Ansible warned about.
         children: Every group with its direct child groups.
         group_vars: Raw variables of each group, in the same form as ``Device.vars``.
+        host_vars: Of each device's variables those that its groups do not say for it.
         not_portable: Why a compiled inventory would not say the same; empty when it would.
     """
 
@@ -28,6 +29,7 @@ class InventorySnapshot:
     warnings: tuple[str, ...] = ()
     children: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     group_vars: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    host_vars: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     not_portable: tuple[str, ...] = ()
 
 

@@ -133,6 +133,18 @@ def test_templates_render_the_same_over_both_inventories(office: Path, tmp_path:
     assert real["localhost"] == "north"
 
 
+def test_other_devices_say_only_what_their_groups_do_not(office: Path, tmp_path: Path) -> None:
+    snapshot = AnsibleInventory(office, [str(office / "hosts.yml")]).load()
+    # The file group_vars/web.yml wins over the line of the child group edge: no merge of groups alone would say so.
+    assert snapshot.host_vars["e1"]["region"] == "web-in-group-vars"
+    assert set(snapshot.host_vars["e1"]) == {"region", "inventory_dir", "inventory_file"}
+    compiled = compile_inventory(snapshot, ["w1"], tmp_path)
+    assert compiled is not None
+    hosts = json.loads(compiled.read_text())["all"]["hosts"]
+    assert "shout" in hosts["w1"]
+    assert "shout" not in hosts["w2"]
+
+
 def test_no_decrypted_value_lies_in_the_compiled_inventory(office: Path, tmp_path: Path) -> None:
     compiled = compile_inventory(AnsibleInventory(office, [str(office / "hosts.yml")]), ["w1"], tmp_path)
     assert compiled is not None
