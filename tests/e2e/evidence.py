@@ -53,5 +53,5 @@ def invitations(messages: Iterable[EmailMessage]) -> list[icalendar.Event]:
 
 
 def closings(messages: Iterable[EmailMessage]) -> list[EmailMessage]:
-    """Messages that are not invitations, reminders or reports: the subject says done or not done."""
-    return [message for message in messages if re.search(r": (done|not done)", str(message["Subject"]))]
+    """The notices that say how it ended."""
+    return [message for message in messages if message["X-Deskside-Kind"] == "closing"]
