@@ -261,7 +261,7 @@ def _status(ended: _Ended, *, complete: bool, all_ok: bool) -> RunStatus:
         ValueError: ansible-runner reports a status that this version does not know.
     """
     known = RunStatus(ended.status)
-    if known is not RunStatus.FAILED:
+    if known not in {RunStatus.SUCCESSFUL, RunStatus.FAILED}:
         return known
     if not complete or ended.rc not in _RAN_TO_THE_END:
         return RunStatus.BROKEN
