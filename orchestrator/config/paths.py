@@ -20,10 +20,12 @@ def find_office(explicit: Path | None, env: Mapping[str, str], cwd: Path) -> Pat
     Raises:
         NotFoundError: There is none; the message says how to make one.
     """
-    named = explicit or (Path(env["DESKSIDE_OFFICE"]) if env.get("DESKSIDE_OFFICE") else None)
-    if named is not None:
-        origin = "--office" if explicit else "$DESKSIDE_OFFICE"
-        return _named_office(cwd / named, origin)
+    variable = env.get("DESKSIDE_OFFICE", "")
+    if explicit is not None:
+        # The command line hands on the variable as if it had been given: the message names what the person has to change.
+        return _named_office(cwd / explicit, "$DESKSIDE_OFFICE" if variable == str(explicit) else "--office")
+    if variable:
+        return _named_office(cwd / variable, "$DESKSIDE_OFFICE")
     for folder in (cwd, *cwd.parents):
         if (folder / MAIN_FILE).is_file():
             return folder

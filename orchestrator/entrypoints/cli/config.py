@@ -45,7 +45,10 @@ def _file(name: str) -> Any:
 
 @app.command("check")
 def check(ctx: typer.Context) -> None:
-    """Read every file and the inventory, and name everything that is wrong with file, line and remedy."""
+    """Name everything that is wrong in the files.
+
+    Reads every file and the inventory; each problem comes with its place and its remedy, all of them at once.
+    """
     from orchestrator.adapters.runner.specs import playbook_spec
     from orchestrator.config.examine import examine
 
@@ -82,7 +85,10 @@ def schema(
     file: Annotated[str, typer.Argument(help=FILE_HELP)] = "maintenance.yml",
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the reference page of all files instead.")] = False,
 ) -> None:
-    """Print the JSON Schema of a file, for editors that complete and check while one types."""
+    """Print the JSON Schema of a file.
+
+    Editors that know it complete and check while one types.
+    """
     from orchestrator.config.described import json_schema, reference
 
     if markdown:
@@ -105,7 +111,10 @@ def sample(ctx: typer.Context, file: Annotated[str, typer.Argument(help=FILE_HEL
 
 @app.command("show")
 def show(ctx: typer.Context) -> None:
-    """Print the settings as they were understood, with every default filled in; secrets are stars."""
+    """Print the settings as they were understood.
+
+    Every default is filled in; secrets are stars.
+    """
     from orchestrator.config.examine import as_document
     from orchestrator.config.office import load_office
 
