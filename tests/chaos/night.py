@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -150,6 +151,8 @@ class Night:
     def tidy(self) -> None:
         """Remove what this night left on this machine."""
         shutil.rmtree(self.folder, ignore_errors=True)
+        with contextlib.suppress(OSError):  # another night's folder is kept there
+            self.folder.parent.rmdir()
 
     def _counts(self) -> dict[str, dict[str, int]]:
         lab = self._lab
@@ -211,6 +214,4 @@ def bring_up() -> Lab:
 
 def scratch() -> Path:
     """Where nights keep what they made, below the repository's cache."""
-    room = Path(__file__).resolve().parents[2] / ".cache" / "test" / f"chaos-{os.getpid()}"
-    room.mkdir(parents=True, exist_ok=True)
-    return room
+    return Path(__file__).resolve().parents[2] / ".cache" / "test" / f"chaos-{os.getpid()}"

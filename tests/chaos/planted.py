@@ -8,6 +8,7 @@ A night with a planted fault must make the checker red; a checker that stays gre
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import sys
 import time
@@ -40,9 +41,13 @@ def guard_off() -> None:
 
 
 def fence_off() -> None:
-    """A lease is granted to whoever asks, its number never rises, and it is never found lost."""
+    """A lease is granted to whoever asks, its number never rises, and it is never found lost.
+
+    Two workers that hold one lease begin their work at the same moment here; else the guard on the device would often hide it.
+    """
     from orchestrator.adapters.store.leases import SqlLeases
-    from orchestrator.application.ports import Lease
+    from orchestrator.application.ports import Job, Lease
+    from orchestrator.application.run_batch import _Batch
 
     def acquire(self: SqlLeases, batch: str, holder: str, *, now: datetime, ttl: float, dead: Callable[[str], bool]) -> Lease:
         lease = real(self, batch, holder, now=now, ttl=ttl, dead=lambda _holder: True)
@@ -53,9 +58,24 @@ def fence_off() -> None:
     def kept(self: SqlLeases, lease: Lease, **_options: object) -> bool:
         return True
 
+    def job(self: _Batch, *arguments: object) -> Job:
+        _meet(Path(sys.argv[sys.argv.index("--state") + 1]) / "met")
+        return make_job(self, *arguments)  # type: ignore[arg-type]
+
+    make_job = _Batch._job
+    _Batch._job = job  # type: ignore[method-assign, assignment]
     real = SqlLeases.acquire_lease
     SqlLeases.acquire_lease = acquire  # type: ignore[method-assign, assignment]
     SqlLeases.renew_lease = kept  # type: ignore[method-assign, assignment]
+
+
+def _meet(place: Path) -> None:
+    """Wait until two processes are here, a minute at most."""
+    place.mkdir(exist_ok=True)
+    (place / str(os.getpid())).touch()
+    deadline = time.monotonic() + 60
+    while len(list(place.iterdir())) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
 
 
 def random_outbox_id() -> None:

@@ -69,14 +69,19 @@ def planted_night(name: str, lab: Lab, *, say: Callable[[str], None] = print) ->
     options = ["--office", str(night.practice.office), "--state", str(night.practice.state)]
     beside = [sys.executable, "-m", "tests.chaos.planted", "second-driver", *plant.faults, *options] if plant.twice else []
     judged = night.run(orders, random.Random(0), planted=plant.faults, beside=beside, say=say)
-    if orders.wanted:
-        return f"the moment {', '.join(orders.wanted)} never came", judged
-    if plant.evidence is None:
-        return "it is red although nothing was planted" if judged.violations else "", judged
-    seen = any(re.search(plant.evidence, line) for line in judged.violations)
-    if seen:
+    wrong = _wrong(plant, orders, judged)
+    if not wrong:
         night.tidy()
-    return "" if seen else f"no violation reads {plant.evidence!r}", judged
+    return wrong, judged
+
+
+def _wrong(plant: Plant, orders: Orders, judged: Judged) -> str:
+    if orders.wanted:
+        return f"the moment {', '.join(orders.wanted)} never came"
+    if plant.evidence is None:
+        return "it is red although nothing was planted" if judged.violations else ""
+    seen = any(re.search(plant.evidence, line) for line in judged.violations)
+    return "" if seen else f"no violation reads {plant.evidence!r}"
 
 
 def main(names: Sequence[str]) -> int:
