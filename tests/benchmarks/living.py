@@ -15,7 +15,6 @@ from typing import Any
 
 from orchestrator.application.ports import Actor
 from orchestrator.bootstrap import House
-from tests.benchmarks.scene import WINDOW
 
 PATIENCE = 600.0
 LOOK = 0.2
@@ -27,12 +26,12 @@ def spent() -> float:
     return sum(usage.ru_utime + usage.ru_stime for usage in both)
 
 
-def night(house: House) -> dict[str, Any]:
+def night(house: House, window: str) -> dict[str, Any]:
     """Plan, enqueue, wait for the end, close the books. What was remembered of the devices for minutes is forgotten: nights are days apart."""
     for device in list(house.prober._book._known):  # type: ignore[attr-defined]
         house.prober._book.forget(device)  # type: ignore[attr-defined]
     begun = spent()
-    booked = house.open_occurrence.emergency(house.facts.window(WINDOW), "bench", actor=Actor(name="bench", via="bench"))
+    booked = house.open_occurrence.emergency(house.facts.window(window), "bench", actor=Actor(name="bench", via="cli"))
     planned = spent()
     occurrence = booked.plan.occurrence.id
     house.engine.start_rollout(occurrence)
@@ -49,16 +48,16 @@ def night(house: House) -> dict[str, Any]:
     return {"devices": devices, "spent": {"plan": planned - begun, "rollout": spent() - planned}}
 
 
-def main(office: Path, state: Path) -> int:
+def main(office: Path, state: Path, window: str) -> int:
     """Carry out nights until standard input ends."""
     house = House(office=office, state=state)
     _ = house.store
     with house.engine:
         print("{}", flush=True)
         for _line in sys.stdin:
-            print(json.dumps(night(house), default=str), flush=True)
+            print(json.dumps(night(house, window), default=str), flush=True)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2])))
+    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]))

@@ -21,7 +21,7 @@ from orchestrator.adapters.runner.runner import program
 from tests.benchmarks import figures
 from tests.benchmarks.accounts import Account
 from tests.benchmarks.figures import Pending
-from tests.benchmarks.scene import WINDOW, Planted, Scene
+from tests.benchmarks.scene import WINDOWS, Planted, Scene
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -170,7 +170,7 @@ class Command:
     def night(self, scene: Scene, state: Planted, account: Account) -> Did:
         """Call the command as a person does."""
         argv = [sys.executable, "-m", "orchestrator.entrypoints.cli", "--office", str(scene.office), "--state", str(self._state)]
-        argv += ["run", WINDOW, "--emergency", "--reason", "bench", "--json"]
+        argv += ["run", WINDOWS["command"], "--emergency", "--reason", "bench", "--json"]
         before = artifacts(self._state)
         ran = account.run(argv, env=clean_environment(), cwd=ROOT)
         if ran.code:
@@ -196,7 +196,7 @@ class Daemon:
     def __enter__(self) -> Self:
         account = self._stack.enter_context(Account("daemon"))
         log = self._stack.enter_context((self._state.parent / "daemon.log").open("a", encoding="utf-8"))
-        argv = [sys.executable, "-m", "tests.benchmarks.living", str(self._scene.office), str(self._state)]
+        argv = [sys.executable, "-m", "tests.benchmarks.living", str(self._scene.office), str(self._state), WINDOWS["daemon"]]
         started = account.started(argv, env=clean_environment(), cwd=ROOT, log=log)
         self._process = self._stack.enter_context(started)
         self._account = account
