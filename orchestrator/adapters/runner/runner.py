@@ -101,8 +101,7 @@ class AnsibleRunner:
         )
         self._compile, self._cwd, self._pass = compile_inventory, cwd or self._office, pass_environment
         self._vault, self._contain = vault_password, contain
-        self._place = home()
-        sweep(self._place)
+        sweep(home())
 
     def run(self, job: Job, *, on_event: Callable[[RunEvent], None], cancelled: Callable[[], bool]) -> RunResult:
         """Carry out one job; returns when no local process of it is left.
@@ -117,7 +116,7 @@ class AnsibleRunner:
         if not job.hosts:
             return RunResult(status=RunStatus.SUCCESSFUL, rc=0, hosts={}, complete=True, artifact=artifact, seconds=0.0)
         tally, started = Tally(on_event), time.monotonic()
-        with private_directory(self._place) as private:
+        with private_directory(home()) as private:
             command = self._command(job, spec, private)
             stopper = Stopper(job.timeout, cancelled, private / "keeper.pid")
             scrub = Scrubber(secrets_in(job.variables) | ({self._vault} if self._vault else set()))
