@@ -22,7 +22,7 @@ from tests.benchmarks import figures
 from tests.benchmarks.accounts import Account
 from tests.benchmarks.figures import Aim, Reading
 from tests.benchmarks.orchestration import Orchestration
-from tests.benchmarks.scene import DEVICES, Planted, Scene, states
+from tests.benchmarks.scene import DEVICES, Evidence, Planted, Scene, states
 from tests.benchmarks.variants import ROOT, Command, Daemon, Variant, VariantError, everyone
 
 FOLDER = ROOT / ".cache" / "bench"
@@ -48,24 +48,32 @@ class Results:
 
 def measure(scene: Scene, state: Planted, variant: Variant, account: Account) -> tuple[Reading, str]:
     """One variant once: CPU on both sides, what it reported, what it left, how often it logged in."""
-    before = scene.harmless()
+    before = scene.evidence()
     since, controller, targets = time.time(), account.seconds, scene.target_seconds()
     did = variant.night(scene, state, account)
     if not isinstance(variant, Daemon):
         account.end_rest()
     time.sleep(SETTLE)
     spent = (account.seconds - controller, scene.target_seconds() - targets)
-    logins, after = scene.logins(since), scene.harmless()
+    logins, after = scene.logins(since), scene.evidence()
     for device in scene.devices:
         expected = did.expected_logins(device)
         if expected is not None and logins[device] != expected:
             did.wrong.append(f"{device}: {logins[device]} logins instead of {expected}")
-        lines = before[device][1] + (device in state.dirty)
-        if after[device] != ("2.0", lines):
-            did.wrong.append(f"{device}: lab-harmless {after[device][0]}, installed {after[device][1] - before[device][1]} times")
+        did.wrong += left_wrong(device, state, before[device], after[device])
     did.told.append(f"logins {' '.join(str(count) for count in logins.values())}")
     reading = Reading(*spent, did.wall, did.pending, tuple(did.wrong), tuple(did.told))
     return reading, figures.difference(did.pending, scene.planted(state))
+
+
+def left_wrong(device: str, state: Planted, before: Evidence, after: Evidence) -> list[str]:
+    """The same work was done on the device, no more and no less."""
+    wrong = []
+    if after.version != "2.0" or after.installs - before.installs != (device in state.dirty):
+        wrong.append(f"{device}: lab-harmless {after.version}, installed {after.installs - before.installs} times")
+    if (after.fetched > before.fetched) is state.fresh:
+        wrong.append(f"{device}: package lists were {'' if after.fetched > before.fetched else 'not '}fetched")
+    return wrong
 
 
 def nights(scene: Scene, chosen: Sequence[Planted], rounds: int, results: Results, say_progress: bool) -> None:

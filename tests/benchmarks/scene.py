@@ -24,7 +24,8 @@ WINDOWS = {"command": f"command-{RUN}", "daemon": f"daemon-{RUN}"}
 that use one name would find each other's work done."""
 HELD = ("lab-held", "1.0", "2.0")
 HARMLESS = ("lab-harmless", "1.0", "2.0")
-STAMPS = "/var/lib/apt/periodic/update-success-stamp /var/lib/apt/lists /var/lib/deskside/os_update.refreshed"
+STAMPS = "/var/lib/apt/periodic/update-success-stamp /var/lib/apt/lists"
+OUR_STAMP = "/var/lib/deskside/os_update.refreshed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,15 @@ def states(devices: Sequence[str]) -> dict[str, Planted]:
             Planted("all", "every device has an update, lists older than an hour", tuple(devices), fresh=False),
         )
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Of one device: installed version of lab-harmless, lines its postinst has left, when package lists were last fetched (epoch)."""
+
+    version: str
+    installs: int
+    fetched: float
 
 
 @dataclass(slots=True)
@@ -119,8 +129,10 @@ class Scene:
         if state.fresh:
             self._let_deskside_have_been_here(house)
         self._on_each("apt-get -q -y --allow-downgrades install lab-harmless=1.0", state.dirty)
+        # os_update goes by the later of mtime and ctime, which cannot be set back: no mark at all is what a month leaves behind.
+        ours = f"touch {OUR_STAMP}" if state.fresh else f"rm -f {OUR_STAMP}"
         when = "now" if state.fresh else "2 hours ago"
-        self._on_each(f"for f in {STAMPS}; do mkdir -p ${{f%/*}}; touch -d '{when}' $f; done", self.devices)
+        self._on_each(f"{ours}; for f in {STAMPS}; do mkdir -p ${{f%/*}}; touch -d '{when}' $f; done", self.devices)
 
     def _let_deskside_have_been_here(self, house: House) -> None:
         """A night of deskside leaves its scan behind; devices whose package state changed since then get one."""
@@ -149,13 +161,16 @@ class Scene:
 
         return dict(zip(self.devices, containers.every(count, self.devices), strict=True))
 
-    def harmless(self) -> dict[str, tuple[str, int]]:
-        """Device → (installed version of lab-harmless, lines its postinst has left)."""
+    def evidence(self) -> dict[str, Evidence]:
+        """What the devices themselves show."""
+        script = (
+            "dpkg-query -W -f '${Version} ' lab-harmless; cat /var/log/lab-harmless.witness 2>/dev/null | wc -l;"
+            "stat -c %.9Y /var/lib/apt/lists/partial"
+        )
 
-        def ask(device: str) -> tuple[str, int]:
-            script = "dpkg-query -W -f '${Version}' lab-harmless; echo; cat /var/log/lab-harmless.witness 2>/dev/null | wc -l"
-            version, lines = self.lab.exec(device, ["sh", "-c", script]).stdout.split()
-            return version, int(lines)
+        def ask(device: str) -> Evidence:
+            version, lines, fetched = self.lab.exec(device, ["sh", "-c", script]).stdout.split()
+            return Evidence(version, int(lines), float(fetched))
 
         return dict(zip(self.devices, containers.every(ask, self.devices), strict=True))
 

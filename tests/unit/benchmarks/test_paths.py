@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from tests.benchmarks.accounts import seconds_of
-from tests.benchmarks.scene import Planted, states
+from tests.benchmarks.bench import left_wrong
+from tests.benchmarks.scene import Evidence, Planted, states
 from tests.benchmarks.variants import Did, deskside_did
 
 DEVICES = ("a", "b")
@@ -70,3 +71,19 @@ def test_old_lists_need_a_run_everywhere(tmp_path: Path) -> None:
 def test_cpu_accounts_of_both_kinds(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text)
     assert seconds_of(tmp_path) == 1.5
+
+
+@pytest.mark.parametrize(
+    ("device", "state", "after", "wrong"),
+    [
+        ("b", "one", Evidence("2.0", 3, 10.0), []),
+        ("a", "one", Evidence("2.0", 4, 10.0), []),
+        ("a", "one", Evidence("1.0", 3, 10.0), ["a: lab-harmless 1.0, installed 0 times"]),
+        ("a", "one", Evidence("2.0", 5, 10.0), ["a: lab-harmless 2.0, installed 2 times"]),
+        ("b", "one", Evidence("2.0", 3, 11.0), ["b: package lists were fetched"]),
+        ("b", "old-lists", Evidence("2.0", 3, 11.0), []),
+        ("b", "old-lists", Evidence("2.0", 3, 10.0), ["b: package lists were not fetched"]),
+    ],
+)
+def test_devices_show_whether_equal_work_was_done(device: str, state: str, after: Evidence, wrong: list[str]) -> None:
+    assert left_wrong(device, states(DEVICES)[state], Evidence("", 3, 10.0), after) == wrong
