@@ -196,7 +196,8 @@ def _asks(gate: Gate) -> str:
     if gate.failed_at_most is not None:
         parts.append(f"at most {gate.failed_at_most} failed")
     if gate.soak:
-        parts.append(f"soak {round(gate.soak.total_seconds() / 60)} min")
+        seconds = round(gate.soak.total_seconds())
+        parts.append(f"soak {seconds} s" if seconds < 120 else f"soak {round(seconds / 60)} min")
     return ", ".join((*parts, *(str(probe) for probe in gate.probes)))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from fractions import Fraction
 from pathlib import Path
 
 from orchestrator.application.errors import Problem
@@ -102,7 +103,9 @@ def _window(name: str, part: WindowPart, starts: tuple[StartRule, ...], document
             )
             for index, step in enumerate(part.work)
         ),
-        rings=tuple(_ring(ring, document, (*path, "rings", index)) for index, ring in enumerate(rings)),
+        rings=tuple(
+            _ring(ring, document, (*path, "rings", index), canary=index == 0 and len(rings) > 1) for index, ring in enumerate(rings)
+        ),
         one_at_a_time=part.one_at_a_time,
         stay_up=dict(part.stay_up),
         wake=part.absent.wake,
@@ -112,25 +115,27 @@ def _window(name: str, part: WindowPart, starts: tuple[StartRule, ...], document
     )
 
 
-def _ring(part: RingPart, document: Document, path: Steps) -> Ring:
+def _ring(part: RingPart, document: Document, path: Steps, *, canary: bool) -> Ring:
     return Ring(
         name=part.name,
         devices=part.devices,
         share=part.share,
         rest=part.rest,
         at_once=part.at_once,
-        gate=_gate(part.gate, document, (*path, "gate")),
+        gate=_gate(part.gate, document, (*path, "gate"), canary=canary),
         source=document.place(path),
     )
 
 
-def _gate(part: GatePart, document: Document, path: Steps) -> Gate:
+def _gate(part: GatePart, document: Document, path: Steps, *, canary: bool) -> Gate:
+    """The canary ring, the first of several, proves something as soon as one device of it is there (window contract 8)."""
+    unsaid = "present_at_least" not in part.model_fields_set
     return Gate(
         ok=part.ok,
         failed_at_most=part.failed_at_most,
         soak=part.soak,
         probes=tuple(_probe(probe, document, (*path, "probes", index)) for index, probe in enumerate(part.probes)),
-        present_at_least=part.present_at_least,
+        present_at_least=Fraction(0) if canary and unsaid else part.present_at_least,
     )
 
 

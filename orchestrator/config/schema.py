@@ -154,7 +154,7 @@ class GatePart(Part):
     probes: tuple[ProbePart, ...] = Field(default=(), description="Questions that must be answered well after the soak time.")
     present_at_least: Share = Field(
         default=Fraction(1, 2),
-        description="A ring with a smaller share of devices present proves nothing and is red.",
+        description="A ring with a smaller share of devices present proves nothing and is red. The first of several rings (canary): one device, if nothing is said.",
         examples=["50%"],
     )
 

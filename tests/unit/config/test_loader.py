@@ -255,3 +255,8 @@ def test_the_example_office_means_what_its_comments_say() -> None:
     assert (opening.id, opening.wall) == ("patch-night/2026-12-09", "Wed 9 Dec 2026 22:00 Europe/Berlin")
     assert facts.freezes[0].first == date(2026, 12, 23)
     assert facts.domain == "example.org"
+
+
+def test_the_canary_needs_one_device_and_the_other_rings_half() -> None:
+    office = load_office(Path(__file__).parents[2] / "bad_inputs" / "office")
+    assert [ring.gate.present_at_least for ring in office.windows["patch-night"].rings] == [Fraction(0), Fraction(1, 2), Fraction(1, 2)]
