@@ -18,6 +18,7 @@ class PatchLine:
         pending: Class → number of pending packages.
         oldest_security: Days since the oldest pending security fix was first seen here.
         overdue: Older than the limit.
+        scanned: False = nobody knows yet what it is missing.
     """
 
     device: str
@@ -25,6 +26,7 @@ class PatchLine:
     absent_since: datetime | None
     pending: Mapping[str, int]
     packages: tuple[Mapping[str, Any], ...]
+    scanned: bool
     oldest_security: float | None
     overdue: bool
     reboot_pending_since: datetime | None
@@ -58,22 +60,22 @@ def list_patches(
 
 def _line(health: DeviceHealth, *, now: datetime, limit: timedelta) -> PatchLine:
     pending: dict[str, int] = {}
-    for row in health.pending:
+    rows = health.pending or ()
+    for row in rows:
         pending[str(row.get("class", "other"))] = pending.get(str(row.get("class", "other")), 0) + 1
-    ages = [
-        (now - _since(row)).total_seconds() / 86400 for row in health.pending if row.get("class") == "security" and row.get("since")
-    ]
+    ages = [(now - _since(row)).total_seconds() / 86400 for row in rows if row.get("class") == "security" and row.get("since")]
     oldest = max(ages, default=None)
     return PatchLine(
         device=health.device,
         seen_at=health.seen_at,
         absent_since=health.absent_since,
         pending=pending,
-        packages=health.pending,
+        packages=rows,
+        scanned=health.pending is not None,
         oldest_security=oldest,
         overdue=oldest is not None and oldest > limit / timedelta(days=1),
         reboot_pending_since=health.reboot_pending_since,
-        held=tuple(str(row["name"]) for row in health.pending if row.get("held")),
+        held=tuple(str(row["name"]) for row in rows if row.get("held")),
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import Connection, func, insert, select, text
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from orchestrator.adapters.store import schema
@@ -83,21 +83,29 @@ class SqlHistory:
                 connection.execute(statement, rows)
 
     def put_health(self, result: ProbeResult, *, at: datetime) -> None:
-        """Keep what a probe said. A device that did not answer keeps what was last known of it."""
-        values = _health_values(result, at)
-        statement = upsert(schema.health).values({"device": result.host, "pending": [], "facts": {}} | values)
+        """Keep what a probe said. A device that did not answer keeps what was last known of it.
+
+        A pending package keeps the instant at which it was first seen pending in this version; that is its age.
+        """
+        with self._database.write() as connection:
+            table = schema.health
+            known = connection.execute(select(table.c.pending).where(table.c.device == result.host)).scalar()
+            values = _health_values(result, at, known or [])
+            self._upsert_health(connection, result.host, values)
+
+    def _upsert_health(self, connection: Connection, device: str, values: dict[str, Any]) -> None:
+        statement = upsert(schema.health).values({"device": device, "pending": NEVER_SCANNED, "facts": {}} | values)
         changes: dict[str, Any] = dict(values)
         for since in ("absent_since", "reboot_pending_since"):
             if values.get(since) is not None:  # it began when it was first seen, not now
                 changes[since] = func.coalesce(schema.health.c[since], statement.excluded[since])
-        with self._database.write() as connection:
-            connection.execute(statement.on_conflict_do_update(["device"], set_=changes))
+        connection.execute(statement.on_conflict_do_update(["device"], set_=changes))
 
     def health(self) -> Mapping[str, DeviceHealth]:
         """The last thing known about each device."""
         with self._database.read() as connection:
             rows = [dict(row) for row in connection.execute(select(schema.health).order_by(schema.health.c.device)).mappings()]
-        return {row["device"]: DeviceHealth(**row | {"pending": tuple(row["pending"])}) for row in rows}
+        return {row["device"]: DeviceHealth(**row | {"pending": _scanned(row["pending"])}) for row in rows}
 
     def put_deferral(self, deferral: Deferral) -> None:
         """Keep a deferral; the newest one of a device counts."""
@@ -126,7 +134,20 @@ class SqlHistory:
             return {row.device: row.actor for row in connection.execute(select(table).where(table.c.occurrence == occurrence))}
 
 
-def _health_values(result: ProbeResult, at: datetime) -> dict[str, Any]:
+NEVER_SCANNED: list[Any] = [None]
+"""Stands in the column while nobody knows what a device is missing; an empty list means that nothing is."""
+
+
+def _scanned(rows: list[Any]) -> tuple[Mapping[str, Any], ...] | None:
+    return None if rows == NEVER_SCANNED else tuple(rows)
+
+
+def _with_age(pending: Sequence[Mapping[str, Any]], known: Sequence[Any], at: datetime) -> list[dict[str, Any]]:
+    since = {(row["name"], row["to"]): row["since"] for row in known if row and row.get("since")}
+    return [{**row, "since": since.get((row.get("name"), row.get("to")), at.isoformat())} for row in pending]
+
+
+def _health_values(result: ProbeResult, at: datetime, known: Sequence[Any]) -> dict[str, Any]:
     if not result.reachable:
         return {"absent_since": at}
     values: dict[str, Any] = {
@@ -135,4 +156,4 @@ def _health_values(result: ProbeResult, at: datetime) -> dict[str, Any]:
         "reboot_pending_since": at if result.reboot_required else None,
         "facts": result.facts,
     }
-    return values if result.pending is None else values | {"pending": result.pending}
+    return values if result.pending is None else values | {"pending": _with_age(result.pending, known, at)}

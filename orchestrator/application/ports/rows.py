@@ -117,11 +117,11 @@ class OutboxRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceHealth:
-    """The last thing a probe or a run said about a device (`deskside patches`)."""
+    """The last thing a probe or a run said about a device (`deskside patches`). ``pending`` None: nobody has scanned it yet."""
 
     device: str
     seen_at: datetime | None
     absent_since: datetime | None
-    pending: tuple[Mapping[str, Any], ...]
+    pending: tuple[Mapping[str, Any], ...] | None
     reboot_pending_since: datetime | None
     facts: Mapping[str, Any]

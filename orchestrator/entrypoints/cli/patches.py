@@ -40,7 +40,8 @@ def patches(
             else f"{line.seen_at:%Y-%m-%d %H:%M}"
             if line.seen_at
             else "never",
-            ", ".join(f"{count} {kind}" for kind, count in sorted(line.pending.items())) or "up to date",
+            ", ".join(f"{count} {kind}" for kind, count in sorted(line.pending.items()))
+            or ("up to date" if line.scanned else "not scanned yet"),
             "-" if line.oldest_security is None else f"{line.oldest_security:.0f} d{' OVERDUE' if line.overdue else ''}",
             f"since {line.reboot_pending_since:%Y-%m-%d}" if line.reboot_pending_since else "-",
             " ".join(line.held) or "-",

@@ -64,7 +64,9 @@ def test_health_remembers_since_when_and_what_was_last_known(store, now) -> None
     seen = ProbeResult(host="ws-1", reachable=True, pending=pending, reboot_required=True, facts={"disk": 5})
     store.put_health(seen, at=now)
     store.put_health(replace(seen, pending=None, facts={"disk": 6}), at=now + timedelta(hours=1))
+    store.put_health(replace(seen, facts={"disk": 6}), at=now + timedelta(hours=1))
     health = store.health()["ws-1"]
+    pending = ({**pending[0], "since": now.isoformat()},)  # its age counts from the first time it was seen
     assert (health.seen_at, health.absent_since) == (now + timedelta(hours=1), None)
     assert (health.pending, health.reboot_pending_since, health.facts) == (pending, now, {"disk": 6})
 
@@ -82,7 +84,7 @@ def test_health_remembers_since_when_and_what_was_last_known(store, now) -> None
 def test_a_device_that_never_answered_has_no_last_seen(store, now) -> None:
     store.put_health(ProbeResult(host="ws-6", reachable=False), at=now)
     health = store.health()["ws-6"]
-    assert (health.seen_at, health.absent_since, health.pending, health.facts) == (None, now, (), {})
+    assert (health.seen_at, health.absent_since, health.pending, health.facts) == (None, now, None, {}), "nobody has scanned it"
 
 
 def test_the_newest_deferral_counts_while_it_lasts(store, now) -> None:
