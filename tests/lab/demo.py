@@ -133,6 +133,7 @@ class Demo:
     def _show(self) -> None:
         document = self._report()
         html, pdf = self.state / "report.html", self.state / "report.pdf"
+        (self.state / "report.json").write_text(json.dumps(document, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
         self._deskside("report", "last", "--format", "html", "-o", str(html))
         self._deskside("report", "last", "--format", "pdf", "-o", str(pdf))
         print(f"\n3. What happened: {document['headline']}")
