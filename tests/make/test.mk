@@ -1,4 +1,5 @@
 .PHONY: test test-full wheel ci
+test test-full: export FOR := test
 test: ready ## every suite, within 30 minutes on two cores, with progress
 	@python tests/run.py
 

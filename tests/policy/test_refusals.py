@@ -43,7 +43,7 @@ def packages() -> dict[str, tuple[str, str]]:
 
 
 def test_every_package_has_a_purpose_and_a_reason() -> None:
-    assert [name for name, (purpose, why) in packages().items() if purpose not in {"base", "lab"} or not why] == []
+    assert [name for name, (purpose, why) in packages().items() if purpose not in {"base", "lab", "test"} or not why] == []
 
 
 def test_the_lab_needs_nothing_that_is_not_installed_for_it() -> None:
