@@ -192,7 +192,8 @@ def main() -> int:
             lab.down()
     print("\n".join(lines))
     print(f"\nload at the end {' '.join(f'{each:.1f}' for each in os.getloadavg())}")
-    _keep(results)
+    if results.readings:
+        _keep(results)
     for problem in results.problems:
         print(f"NOT COMPARABLE: {problem}", file=sys.stderr)
     return 1 if results.problems else 0
