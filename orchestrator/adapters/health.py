@@ -18,8 +18,8 @@ MIN_FREE_MB = 500
 def house_checks(
     *, channels: Callable[[], Mapping[str, Channel]], state: Path, store: Callable[[], Store]
 ) -> tuple[Callable[[], HouseCheck], ...]:
-    """Mail out, clock, tzdata, store and state directory, Ansible with its containment."""
-    return (lambda: _mail(channels), _clock, _tzdata, lambda: _store(store, state), _ansible)
+    """Mail out, clock, tzdata, store and state directory, the engine, Ansible with its containment."""
+    return (lambda: _mail(channels), _clock, _tzdata, lambda: _store(store, state), lambda: _engine(state), _ansible)
 
 
 def _mail(channels: Callable[[], Mapping[str, Channel]]) -> HouseCheck:
@@ -66,6 +66,21 @@ def _store(store: Callable[[], Store], state: Path) -> HouseCheck:
     free = shutil.disk_usage(state).free // 2**20
     why = "" if free >= MIN_FREE_MB else f"{free} MB free in {state}, {MIN_FREE_MB} MB are needed"
     return HouseCheck(name="state", why=why, detail=f"{state}, {free} MB free")
+
+
+def _engine(state: Path) -> HouseCheck:
+    """The durable engine loads and its database opens; who carries out the work here, if anybody does now."""
+    from orchestrator.adapters.engine.database import open_engine_database
+    from orchestrator.adapters.engine.executor_lock import lock_file
+
+    try:
+        from dbos import DBOS
+
+        open_engine_database(state).dispose()
+    except (ImportError, DesksideError) as error:
+        return HouseCheck(name="engine", why=str(error))
+    holder = lock_file(state, "local")
+    return HouseCheck(name="engine", why="", detail=f"{DBOS.__name__}, {'used before' if holder.exists() else 'never used yet'}")
 
 
 def _ansible() -> HouseCheck:

@@ -39,7 +39,8 @@ def doctor(
         return 0
     if cli.json:
         return WorkFailedError.exit_code
-    raise WorkFailedError(f"{result.headline} devices; {sum(bool(check.why) for check in result.house)} problems of this machine")
+    troubles = sum(bool(check.why) for check in result.house)
+    raise WorkFailedError(f"{result.headline}" + (f"; {troubles} of this machine's checks failed" if troubles else ""))
 
 
 def _facts(facts: object) -> str:
