@@ -143,7 +143,7 @@ def _scanned(rows: list[Any]) -> tuple[Mapping[str, Any], ...] | None:
 
 
 def _with_age(pending: Sequence[Mapping[str, Any]], known: Sequence[Any], at: datetime) -> list[dict[str, Any]]:
-    since = {(row["name"], row["to"]): row["since"] for row in known if row and row.get("since")}
+    since = {(row.get("name"), row.get("to")): row["since"] for row in known if row and row.get("since")}
     return [{**row, "since": since.get((row.get("name"), row.get("to")), at.isoformat())} for row in pending]
 
 

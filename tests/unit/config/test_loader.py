@@ -259,4 +259,8 @@ def test_the_example_office_means_what_its_comments_say() -> None:
 
 def test_the_canary_needs_one_device_and_the_other_rings_half() -> None:
     office = load_office(Path(__file__).parents[2] / "bad_inputs" / "office")
-    assert [ring.gate.present_at_least for ring in office.windows["patch-night"].rings] == [Fraction(0), Fraction(1, 2), Fraction(1, 2)]
+    assert [ring.gate.present_at_least for ring in office.windows["patch-night"].rings] == [
+        Fraction(0),
+        Fraction(1, 2),
+        Fraction(1, 2),
+    ]
