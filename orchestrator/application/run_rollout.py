@@ -9,10 +9,12 @@ from typing import Any
 
 from orchestrator.application.notice_facts import closing_notices
 from orchestrator.application.office import OfficeFacts
+from orchestrator.application.plan_rollout import may_restart
 from orchestrator.application.ports import Clock, DeviceRun, GateRow, LogEntry, OccurrenceRow, Prober, ProbeResult, Store
 from orchestrator.application.rollout_steps import GO
 from orchestrator.application.run_batch import RunBatch
-from orchestrator.domain import gates, occurrences, waves
+from orchestrator.application.steer_rollout import take_back
+from orchestrator.domain import freezes, gates, occurrences, waves
 from orchestrator.domain.notice import NoticeKind
 from orchestrator.domain.outcome import DeviceState, Outcome, RolloutState
 from orchestrator.domain.plan import Plan, PlannedRing
@@ -70,10 +72,20 @@ class RunRollout:
                 self._store.move(occurrence, RolloutState.MISSED, note=verdict.reason, now=now)
                 self._log(occurrence, "missed", f"nothing was touched: {verdict.reason}")
             return verdict.reason
+        frozen = freezes.frozen(self._office.freezes, plan.occurrence)
+        if isinstance(frozen, Deny):  # written after the plan was made: freezes win (contract 6)
+            return self._frozen(occurrence, frozen.reason)
         self._store.move(occurrence, RolloutState.RUNNING, now=now)
         self._store.put_ring_members(row.window, {device.name: ring.name for ring in plan.rings for device in ring.devices})
         self._log(occurrence, "opened", f"{len(plan.devices)} devices in {len(plan.rings)} rings, plan {plan.hash}")
         return GO
+
+    def _frozen(self, occurrence: str, reason: str) -> str:
+        now = self._clock.now()
+        self._store.move(occurrence, RolloutState.CANCELLED, note=reason, now=now)
+        take_back(self._store, occurrence, reason, at=now)
+        self._log(occurrence, "frozen", f"nothing was touched: {reason}")
+        return reason
 
     def rings(self, occurrence: str) -> list[str]:
         """The rings in order."""
@@ -306,8 +318,7 @@ class RunRollout:
         return verdict.reason if isinstance(verdict, Deny) else None
 
     def _reserve(self, plan: Plan) -> float:
-        restarts = any(work.reboot is not RebootPolicy.NEVER for work in plan.work)
-        return self._settings.reboot_reserve if restarts else 0.0
+        return self._settings.reboot_reserve if may_restart(plan) else 0.0
 
     def _settle(self, run: DeviceRun, outcome: Outcome, reason: str, *, detail: Mapping[str, Any] | None = None) -> None:
         self._put(

@@ -51,6 +51,14 @@ def _by_prefix(rows: Sequence[OccurrenceRow], wanted: str) -> list[OccurrenceRow
     return [row for row in rows if row.id.startswith(wanted)]
 
 
+def take_back(store: Store, occurrence: str, reason: str, *, at: datetime) -> None:
+    """Un-invite who was invited, or may have been; what has not left yet never leaves."""
+    store.cancel(occurrence, kinds=[NoticeKind.INVITATION, NoticeKind.REMINDER, NoticeKind.STARTED])
+    left = {NoticeState.SENT, NoticeState.SENDING, NoticeState.AMBIGUOUS}
+    invitations = [row.notice for row in store.rows(occurrence) if row.notice.kind is NoticeKind.INVITATION and row.state in left]
+    store.put(cancel_notices(invitations, reason=reason, at=at))
+
+
 class SteerRollout:
     """Changes the course of an occurrence; the record says who did it and why."""
 
@@ -69,7 +77,7 @@ class SteerRollout:
         now = self._clock.now()
         if row.state is RolloutState.PLANNED:
             self._store.move(row.id, RolloutState.CANCELLED, note=note, now=now)
-            self._take_back(row.id, reason or "it was cancelled")
+            take_back(self._store, row.id, reason or "it was cancelled", at=now)
         else:
             self._store.move(row.id, RolloutState.CANCELLING, note=note, now=now)
         self._log(row.id, "cancel", note, actor)
@@ -137,13 +145,6 @@ class SteerRollout:
         self._store.put_skip(device, row.id, actor=actor, at=self._clock.now())
         self._log(row.id, "skip", device, actor)
         return row
-
-    def _take_back(self, occurrence: str, reason: str) -> None:
-        """Who was invited, or may have been, is un-invited; what has not left yet never leaves."""
-        self._store.cancel(occurrence, kinds=[NoticeKind.INVITATION, NoticeKind.REMINDER, NoticeKind.STARTED])
-        left = {NoticeState.SENT, NoticeState.SENDING, NoticeState.AMBIGUOUS}
-        invitations = [r.notice for r in self._store.rows(occurrence) if r.notice.kind is NoticeKind.INVITATION and r.state in left]
-        self._store.put(cancel_notices(invitations, reason=reason, at=self._clock.now()))
 
     def _find(self, action: str, wanted: str, actor: Actor) -> OccurrenceRow:
         row = find_occurrence(self._store, wanted, now=self._clock.now())

@@ -259,3 +259,18 @@ def test_patches_say_what_is_pending_since_when_and_what_is_overdue(night: Night
     assert line.overdue
     assert list_patches(night.store, now=now, limit=timedelta(days=30), overdue=True) == []
     assert list_patches(night.store, now=now, limit=timedelta(days=14), package="bash") == []
+
+
+def test_a_freeze_written_after_the_plan_wins_and_everybody_is_uninvited(night: Night) -> None:
+    occurrence = night.book()
+    night.deliver()
+    steps = night.steps
+    day = OPEN.date()
+    steps._office = replace(night.office, freezes=(Freeze(title="Audit", first=day, last=day),))
+    assert "Audit" in steps.open(occurrence)
+    assert night.runner.jobs == []
+    night.deliver()
+    assert "ada cancelled" in subjects(night)
+    row = night.store.occurrence(occurrence)
+    assert row is not None
+    assert row.state is RolloutState.CANCELLED
